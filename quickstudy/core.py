@@ -1,0 +1,160 @@
+"""The idea on one page: every method is one function, ``y = f(support, x; θ)``, with two time scales.
+
+*Slow weights* θ are the module's parameters, learned over many tasks. The *fast state* is what has been learned from
+the data of one task, or of a life of tasks: few-shot learning is ``adapt`` from ``init(way)``, lifelong learning is
+``functools.reduce(learner.adapt, stream, learner.init(way))``.
+
+A learner is written for ONE task; ``batching`` maps it over many. For that every leaf of a state is a tensor, and
+nothing in ``adapt`` or ``predict`` asks a tensor for its value. Shape letters: ``n`` support, ``q`` query, ``w`` way,
+``t`` tasks, ``d`` features.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from quickstudy import tree
+
+S = TypeVar("S")
+T_co = TypeVar("T_co", covariant=True)
+Objective = Callable[[Any, Any], Tensor]  # (module, item) -> scalar loss
+
+
+class Examples(NamedTuple):
+    """Labelled data. ``y = -1`` is padding: an example that is there for its shape alone."""
+
+    x: Tensor  # (n, *shape)
+    y: Any = ()  # (n,) classes, (n, k) targets, or () for none
+
+
+class Task(NamedTuple):
+    """One episode: learn from the support, answer for the query."""
+
+    support: Examples
+    query: Examples
+
+
+class Tasks(Protocol[T_co]):
+    """A task distribution is a function of an integer: the same index is the same task, on every machine."""
+
+    def __getitem__(self, index: int) -> T_co: ...
+
+    def batch(self, indices: Sequence[int]) -> T_co:
+        """The same tasks, stacked along a new first axis."""
+        ...
+
+
+class BatchDependent(nn.Module):
+    """A module whose answer for one example may depend on the others beside it, such as batch normalization."""
+
+    transductive: bool
+
+
+class Learner(nn.Module, ABC, Generic[S]):
+    """Reads labelled examples into a state and answers from it.
+
+    ``ordered`` says that the order of the support matters, ``random`` that adapting draws random numbers, ``episodic``
+    that meta-training reads episodes (else: labelled batches, the whole training set's classes as they are numbered).
+    """
+
+    ordered: bool = False
+    random: bool = False
+    episodic: bool = True
+
+    @abstractmethod
+    def init(self, way: int) -> S:
+        """The state before any data; ``way``: the number of classes, or of columns of a regression's y."""
+
+    @abstractmethod
+    def adapt(self, state: S, support: Examples) -> S:
+        """The state after this data. The state it was given stays as it was."""
+
+    @abstractmethod
+    def predict(self, state: S, x: Tensor) -> Tensor:
+        """(q, way) logits, or values, for x of (q, *shape)."""
+
+    def trace(self, support: Examples, way: int) -> Tensor:
+        """(n, way): what it says of each example before it has seen that example's label."""
+        state, said = self.init(way), []
+        for i in range(len(support.x)):
+            one = tree.map(lambda leaf, i=i: leaf[i : i + 1], support)
+            said.append(self.predict(state, one.x))
+            state = self.adapt(state, one)
+        return torch.cat(said)
+
+    @final
+    def forward(self, support: Examples, x: Tensor, way: int) -> Tensor:
+        """y = f(support, x): (q, way)."""
+        return self.predict(self.adapt(self.init(way), support), x)
+
+    def objective(self, way: int) -> Objective:
+        """What meta-training minimizes unless told otherwise: the loss on the query."""
+        return query_loss(way)
+
+    @property
+    def transductive(self) -> bool:
+        """Whether a query's answer may depend on the other queries."""
+        return any(m.transductive for m in self.modules() if isinstance(m, BatchDependent))
+
+
+def query_loss(way: int, loss: Callable[[Tensor, Tensor], Tensor] | None = None) -> Objective:
+    """The loss on the query after adapting to the support; ``loss(output, y)`` is cross-entropy unless given."""
+    measure = loss or cross_entropy
+
+    def objective(learner: Learner, task: Task) -> Tensor:
+        return measure(learner(task.support, task.query.x, way), task.query.y)
+
+    return objective
+
+
+def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
+    """Mean over the examples that are not padding."""
+    return F.cross_entropy(logits, y, ignore_index=-1)
+
+
+def one_hot(y: Tensor, way: int, dtype: torch.dtype | None = None) -> Tensor:
+    """(n, way) from (n,); padding gives a row of zeros. Works under vmap, where a wrong label cannot be seen:
+    ``check_labels`` at the edge does that."""
+    classes = torch.arange(way, device=y.device)
+    return (y[..., None] == classes).to(dtype or torch.get_default_dtype())
+
+
+def check_labels(y: Tensor, way: int) -> None:
+    """Raises ValueError unless every label is -1 (padding) or in 0..way-1."""
+    if y.numel() and (int(y.min()) < -1 or int(y.max()) >= way):
+        raise ValueError(
+            f"labels run from {int(y.min())} to {int(y.max())}, but {way} classes need 0..{way - 1} (-1 for padding); "
+            "number the classes from 0, or pass a larger way"
+        )
+
+
+def mask_unseen(logits: Tensor, count: Tensor) -> Tensor:
+    """(q, way) with -inf for classes whose ``count`` (way,) is 0; all alike (0) where nothing at all was seen."""
+    masked = torch.where(count > 0, logits, -torch.inf)
+    return torch.where((count <= 0).all(), torch.zeros_like(logits), masked)
+
+
+def widen(learner: Learner[S], state: S, old: int, new: int) -> S:
+    """The state with room for ``new`` classes: the axes in which ``init(old)`` and ``init(new)`` differ are padded.
+
+    Raises ValueError if a class would be lost.
+    """
+    if new < old:
+        raise ValueError(f"a state of {old} classes cannot be narrowed to {new}; start from init({new})")
+    return tree.map(_pad_where_differ, learner.init(old), learner.init(new), state)
+
+
+def _pad_where_differ(a: Tensor, b: Tensor, leaf: Tensor) -> Tensor:
+    for axis, (small, large) in enumerate(zip(a.shape, b.shape, strict=True)):
+        if small != large:
+            extra = b.narrow(axis, small, large - small)
+            shape = [*leaf.shape]
+            shape[axis] = large - small
+            leaf = torch.cat([leaf, extra.expand(shape).to(leaf)], dim=axis)
+    return leaf

@@ -1,0 +1,134 @@
+"""What a run was asked to do, as plain values that a folder can keep and a command line can give."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from quickstudy import data, learners
+from quickstudy.core import Learner
+from quickstudy.data import Splits
+from quickstudy.evaluate import accuracy
+from quickstudy.files import FileProblem
+from quickstudy.storage import Run
+from quickstudy.tasks import Batches, Episodes, batches, episodes
+from quickstudy.train import Progress, calibrate, pace, train
+
+CALIBRATION = range(2**40, 2**40 + 16)  # training tasks that training itself will not reach
+VALIDATION_TASKS = 60
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One training: a learner, the data, the episodes, the budget."""
+
+    learner: str = "prototypes"
+    options: dict[str, Any] = field(default_factory=dict)  # of the learner's function
+    data: str = "glyphs"
+    split: str | None = None
+    size: int | None = None
+    way: int = 30
+    shot: int = 1
+    query: int = 5
+    batch: int = 1  # tasks a step
+    steps: int = 2000
+    rate: float = 1e-3
+    precision: str = "float32"
+    seed: int = 0
+    calibrated: bool = True  # batch statistics averaged over training tasks, so that evaluation is inductive
+
+    def splits(self) -> Splits:
+        return data.load(self.data, size=self.size, split=self.split)
+
+    def build(self, splits: Splits) -> Learner:
+        """The learner before training. Raises ValueError for a name or an option that does not exist."""
+        torch.manual_seed(self.seed)
+        return learner(self.learner, splits, self.options)
+
+    def tasks(self, splits: Splits, learner: Learner) -> Episodes | Batches:
+        """What it is trained on: episodes, or labelled batches of as many pictures."""
+        if learner.episodic:
+            return episodes(splits.train, self.way, self.shot, self.query, seed=self.seed)
+        return batches(splits.train, self.way * (self.shot + self.query), seed=self.seed)
+
+    def score(self, splits: Splits, learner: Learner) -> float:
+        """Accuracy on validation classes, which alone decides which weights are kept."""
+        way = min(self.way, 20, len(splits.valid))
+        if self.calibrated:
+            calibrate(learner, self.tasks(splits, learner), CALIBRATION)
+        return accuracy(learner, episodes(splits.valid, way, self.shot, 5), VALIDATION_TASKS)
+
+    def run(self, folder: Path, *, minutes: float | None = None, progress: bool = False) -> tuple[Learner, Progress]:
+        """Trains into the folder, or goes on with what the folder holds. A time budget is turned into steps once."""
+        splits = self.splits()
+        fresh = self.build(splits)
+        tasks = self.tasks(splits, fresh)
+        if not (folder / "config.json").exists():
+            asked = self if minutes is None else self.within(minutes, pace(fresh, tasks, batch=self.batch, precision=self.precision))
+            Run.create(folder, {"experiment": dataclasses.asdict(asked), "split_sha256": splits.sha256, **versions()})
+        run = Run.open(folder)
+        kept = from_run(run)
+        if dataclasses.replace(kept, steps=0) != dataclasses.replace(self, steps=0):
+            raise FileProblem(f"{folder} holds a run that was asked something else; choose another folder")
+        if run.config["split_sha256"] != splits.sha256:
+            raise FileProblem(f"{folder} was trained on another split of {self.data}; the data have changed since")
+        done = train(
+            fresh,
+            tasks,
+            steps=kept.steps,
+            batch=self.batch,
+            rate=self.rate,
+            validate=lambda module: self.score(splits, module),
+            precision=self.precision,
+            seed=self.seed,
+            run=run,
+            progress=progress,
+        )
+        return fresh, done
+
+    def within(self, minutes: float, seconds: float) -> Experiment:
+        """The same with as many steps as fit the minutes, a tenth of which goes to validation."""
+        return dataclasses.replace(self, steps=max(20, int(60 * minutes * 0.9 / seconds)))
+
+
+def learner(name: str, splits: Splits, options: dict[str, Any]) -> Learner:
+    """The exported learner of that name for pictures like these. Raises ValueError where there is none."""
+    if name not in learners.__all__:
+        raise ValueError(f"no learner is called {name!r}; there are {', '.join(learners.__all__)}")
+    make = getattr(learners, name)
+    if name == "classifier":
+        options = {"classes": len(splits.train), **options}
+    try:
+        return make(splits.train.shape, **options)
+    except TypeError as error:
+        raise ValueError(f"{name} does not take these options: {error}") from error
+
+
+def from_run(run: Run) -> Experiment:
+    """What a run was asked. Raises FileProblem where its config lacks it."""
+    try:
+        return Experiment(**run.config["experiment"])
+    except (KeyError, TypeError) as error:
+        raise FileProblem(f"{run.path / 'config.json'} is damaged: {error}; train anew") from error
+
+
+def trained(run: Run, splits: Splits) -> Learner:
+    """The run's learner with its best weights. Raises FileProblem where they do not fit."""
+    made = from_run(run).build(splits)
+    try:
+        made.load_state_dict(run.weights())
+    except RuntimeError as error:
+        raise FileProblem(f"{run.path / 'weights.safetensors'} does not fit its config.json; train anew") from error
+    return made.eval()
+
+
+def versions() -> dict[str, Any]:
+    """The versions that a figure depends on."""
+    from quickstudy import __version__
+
+    return {"versions": {"quickstudy": __version__, "torch": torch.__version__, "python": platform.python_version()}}

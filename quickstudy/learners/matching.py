@@ -1,0 +1,76 @@
+"""Matching networks (Vinyals et al., 2016): the label is the attention-weighted sum of the support's labels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from quickstudy.learners.exemplars import Exemplars, Memory
+from quickstudy.nets.attention import attend, class_logsumexp, cosine, full_precision
+from quickstudy.nets.conv4 import conv4
+from quickstudy.nets.lstm import BiLSTM, LSTMCell
+
+
+class FullContext(nn.Module):
+    """Full context embeddings (the paper's appendix A): every example is embedded in the light of the whole support.
+
+    ``g`` adds both directions of an LSTM over the support to its embedding. ``f`` reads the support ``steps`` times:
+    the cell's input is the query's embedding, its recurrent state the concatenation of h and the read vector r, which
+    enters as a second input so that the state does not grow, and the embedding is added to h (equations 3 to 6).
+    """
+
+    def __init__(self, features: int, *, steps: int) -> None:
+        super().__init__()
+        self.g = BiLSTM(features, features)
+        self.f = LSTMCell(2 * features, features)
+        self.steps = steps
+
+    def support(self, keys: Tensor) -> Tensor:
+        """(n, d) to (n, d)."""
+        forwards, backwards = self.g(keys)
+        return keys + forwards + backwards
+
+    def query(self, queries: Tensor, keys: Tensor, seen: Tensor) -> Tensor:
+        """(q, d) to (q, d), reading keys (n, d) where ``seen`` (n,)."""
+        h, c = self.f.start(queries)
+        for _ in range(self.steps):
+            read = attend(h @ keys.mT, keys, seen)  # (q, d)
+            out, c = self.f(torch.cat([queries, read], dim=1), (h, c))
+            h = out + queries
+        return h
+
+
+class Matching(Exemplars):
+    """Slow: the embedding, the attention's scale, the context network if any. Fast: the embedded support and labels.
+
+    The attention is a softmax of ``scale`` times the cosine; a bare cosine, in -1..1, would be nearly flat.
+    """
+
+    def __init__(self, embed: nn.Module, features: int, *, context: FullContext | None = None, scale: float = 10.0):
+        super().__init__(embed, features)
+        self.context = context
+        self.ordered = context is not None
+        self.log_scale = nn.Parameter(torch.tensor(scale).log())
+
+    def score(self, queries: Tensor, memory: Memory) -> Tensor:
+        keys = memory.keys
+        if self.context is not None and len(keys):
+            with full_precision(keys):
+                keys = self.context.support(keys)
+                queries = self.context.query(queries, keys, memory.labels.sum(1) > 0)
+        return class_logsumexp(self.log_scale.exp() * cosine(queries, keys), memory.labels)
+
+
+def matching(
+    shape: tuple[int, int, int],
+    *,
+    width: int = 64,
+    normalization: str = "batch",
+    context: bool = False,
+    steps: int = 5,
+    scale: float = 10.0,
+) -> Matching:
+    """The paper's net with cosine attention; ``context`` adds full context embeddings, which read ``steps`` times."""
+    net = conv4(shape, width=width, normalization=normalization)
+    reader = FullContext(net.features, steps=steps) if context else None
+    return Matching(net, net.features, context=reader, scale=scale)

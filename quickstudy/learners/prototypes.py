@@ -1,0 +1,63 @@
+"""Prototypical networks (Snell, Swersky & Zemel, 2017): a class is the mean of its embedded examples."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from quickstudy.core import Examples, Learner, mask_unseen, one_hot
+from quickstudy.nets.attention import class_sums
+from quickstudy.nets.attention import metric as similarity
+from quickstudy.nets.conv4 import conv4
+
+
+class Sums(NamedTuple):
+    """Sums and counts instead of means: adapting twice equals adapting once on both."""
+
+    total: Tensor  # (way, d)
+    count: Tensor  # (way,)
+
+
+class Prototypes(Learner[Sums]):
+    """Slow: the embedding. Fast: the sum and the number of each class's embedded examples.
+
+    Logits are minus the squared Euclidean distances to the class means (equation 2 of the paper), or ``scale``
+    times the cosine.
+    """
+
+    def __init__(
+        self, embed: nn.Module, features: int, *, metric: str = "squared_euclidean", scale: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.embed = embed
+        self.features = features
+        self.similarity = similarity(metric)
+        self.scale = scale
+
+    def init(self, way: int) -> Sums:
+        like = next(self.parameters(), torch.empty(0))
+        return Sums(like.new_zeros(way, self.features), like.new_zeros(way))
+
+    def adapt(self, state: Sums, support: Examples) -> Sums:
+        z = self.embed(support.x)  # (n, d)
+        labels = one_hot(support.y, len(state.count), z.dtype)  # (n, way)
+        return Sums(state.total + class_sums(z, labels), state.count + labels.sum(0))
+
+    def predict(self, state: Sums, x: Tensor) -> Tensor:
+        means = state.total / state.count.clamp_min(1)[:, None]
+        return mask_unseen(self.scale * self.similarity(self.embed(x), means), state.count)
+
+
+def prototypes(
+    shape: tuple[int, int, int],
+    *,
+    width: int = 64,
+    normalization: str = "batch",
+    metric: str = "squared_euclidean",
+    scale: float = 1.0,
+) -> Prototypes:
+    """The paper's: four blocks of 64 filters and the squared Euclidean distance."""
+    net = conv4(shape, width=width, normalization=normalization)
+    return Prototypes(net, net.features, metric=metric, scale=scale)

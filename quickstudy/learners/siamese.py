@@ -1,0 +1,53 @@
+"""Siamese networks (Koch, Zemel & Salakhutdinov, 2015): learn whether two pictures are of one class, then compare."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from quickstudy.core import Objective, Task
+from quickstudy.learners.exemplars import Exemplars, Memory
+from quickstudy.nets.attention import class_logsumexp
+from quickstudy.nets.conv4 import conv4
+
+
+class Siamese(Exemplars):
+    """Slow: the embedding, and a weight for each feature's absolute difference. Fast: the embedded support.
+
+    The logit of "same class" is a weighted sum of ``|sigmoid(a) - sigmoid(b)|`` and a bias; a class scores the mean
+    odds of its examples. Meta-training is verification: ``pairs``.
+    """
+
+    def __init__(self, embed: nn.Module, features: int) -> None:
+        super().__init__(embed, features)
+        self.compare = nn.Linear(features, 1)
+        nn.init.constant_(self.compare.weight, -10 / features)
+        nn.init.constant_(self.compare.bias, 2.0)
+
+    def same(self, a: Tensor, b: Tensor) -> Tensor:
+        """(q, n) logits that a (q, d) and b (n, d) are of one class."""
+        difference = (a.sigmoid()[:, None] - b.sigmoid()).abs()  # (q, n, d)
+        return (difference * self.compare.weight[0]).sum(-1) + self.compare.bias
+
+    def score(self, queries: Tensor, memory: Memory) -> Tensor:
+        return class_logsumexp(self.same(queries, memory.keys), memory.labels) - memory.labels.sum(0).log()
+
+    def objective(self, way: int) -> Objective:
+        return pairs
+
+
+def pairs(learner: Siamese, task: Task) -> Tensor:
+    """Binary cross-entropy of "same class" over every (query, support) pair of an episode, as much weight on the
+    pairs that are the same as on those that differ."""
+    logits = learner.same(learner.embed(task.query.x), learner.embed(task.support.x))  # (q, n)
+    same = (task.query.y[:, None] == task.support.y).to(logits)
+    loss = F.binary_cross_entropy_with_logits(logits, same, reduction="none")
+    alike, different = (loss * same).sum() / same.sum(), (loss * (1 - same)).sum() / (1 - same).sum()
+    return (alike + different) / 2
+
+
+def siamese(shape: tuple[int, int, int], *, width: int = 64, normalization: str = "batch") -> Siamese:
+    """The verification net on the four-block embedding of the few-shot tables."""
+    net = conv4(shape, width=width, normalization=normalization)
+    return Siamese(net, net.features)

@@ -1,0 +1,61 @@
+"""Pure functions of outcomes: accuracies, intervals, calibration."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+class Estimate(NamedTuple):
+    """A mean with the half-width of its 95 % interval."""
+
+    mean: float
+    interval95: float
+
+
+def estimate(values: ArrayLike) -> Estimate:
+    """Mean over tasks and 1.96 standard errors, as the papers report it; an interval of nan for a single task."""
+    scores = np.asarray(values, dtype=np.float64)
+    if scores.size == 0:
+        raise ValueError("no values to estimate a mean from; evaluate at least one task")
+    spread = scores.std(ddof=1) / np.sqrt(scores.size) if scores.size > 1 else float("nan")
+    return Estimate(float(scores.mean()), float(1.96 * spread))
+
+
+def over_seeds(values: ArrayLike) -> Estimate:
+    """Mean of (seeds, tasks) scores of the same tasks; the interval covers both the draw of the tasks and, from two
+    seeds on, the draw of the seeds: 1.96 sqrt(var_tasks / tasks + var_seeds / seeds)."""
+    scores = np.atleast_2d(np.asarray(values, dtype=np.float64))
+    tasks = estimate(scores.mean(axis=0))
+    if len(scores) == 1:
+        return tasks
+    seeds = estimate(scores.mean(axis=1))
+    return Estimate(tasks.mean, float(np.hypot(tasks.interval95, seeds.interval95)))
+
+
+def paired(a: ArrayLike, b: ArrayLike) -> Estimate:
+    """The mean difference a - b over the same tasks. Raises ValueError where they are not as many."""
+    first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if first.shape != second.shape:
+        raise ValueError(f"a paired difference needs the same tasks, got {first.shape} and {second.shape} scores")
+    return estimate(first - second)
+
+
+def reliability(confidence: ArrayLike, right: ArrayLike, *, bins: int = 10) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(bins,) mean confidence, share right, and number of answers, by confidence from 0 to 1; nan where empty."""
+    sure, hit = np.asarray(confidence, dtype=np.float64).ravel(), np.asarray(right, dtype=np.float64).ravel()
+    place = np.clip((sure * bins).astype(int), 0, bins - 1)
+    count = np.bincount(place, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        means = np.bincount(place, sure, bins) / count
+        shares = np.bincount(place, hit, bins) / count
+    return means, shares, count
+
+
+def calibration_error(confidence: ArrayLike, right: ArrayLike, *, bins: int = 10) -> float:
+    """Expected calibration error (Naeini et al., 2015): the mean gap of confidence and accuracy over equal bins."""
+    means, shares, count = reliability(confidence, right, bins=bins)
+    full = count > 0
+    return float((np.abs(means - shares)[full] * count[full]).sum() / count.sum())

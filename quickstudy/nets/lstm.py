@@ -1,0 +1,57 @@
+"""A long short-term memory (Hochreiter & Schmidhuber, 1997) that can be mapped over tasks.
+
+torch's own ``nn.LSTM``, ``nn.LSTMCell`` and GRU have no batching rule for ``vmap``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+Carry = tuple[Tensor, Tensor]  # (..., hidden) output and cell
+
+
+class LSTMCell(nn.Module):
+    """One step: (..., inputs) and the carry to the next carry. Equal to ``nn.LSTMCell``, weight for weight."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.hidden = hidden
+        bound = 1 / math.sqrt(hidden)
+        self.weight = nn.Parameter(torch.empty(4 * hidden, inputs + hidden).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(4 * hidden).uniform_(-bound, bound))
+
+    def start(self, like: Tensor) -> Carry:
+        """The carry of zeros for inputs like this (..., inputs)."""
+        zeros = like.new_zeros(*like.shape[:-1], self.hidden)
+        return zeros, zeros
+
+    def forward(self, x: Tensor, carry: Carry) -> Carry:
+        h, c = carry
+        gates = torch.cat([x, h], dim=-1) @ self.weight.mT + self.bias
+        i, f, g, o = gates.chunk(4, dim=-1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+
+class BiLSTM(nn.Module):
+    """Two cells over a sequence (n, ..., inputs), one from each end: (n, ..., hidden) forwards and backwards."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.forwards = LSTMCell(inputs, hidden)
+        self.backwards = LSTMCell(inputs, hidden)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return unroll(self.forwards, x), unroll(self.backwards, x.flip(0)).flip(0)
+
+
+def unroll(cell: LSTMCell, x: Tensor) -> Tensor:
+    """(n, ..., hidden): the cell's outputs along the sequence (n, ..., inputs)."""
+    carry, outputs = cell.start(x[0]), []
+    for step in x:
+        carry = cell(step, carry)
+        outputs.append(carry[0])
+    return torch.stack(outputs)

@@ -1,0 +1,135 @@
+"""Run folders: what a training was asked, where it stands, what it reached. No pickle; every file whole or absent.
+
+``config.json`` what was asked; ``checkpoint.safetensors`` everything needed to go on; ``weights.safetensors`` the best
+weights; ``metrics.json`` the learning curve.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from quickstudy import __version__
+from quickstudy.files import FileProblem, atomic, write
+
+FORMAT = 1  # of run folders; raised when an older reader would misread a newer folder
+
+
+class Run:
+    """A folder that holds one training."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path, config: Mapping[str, Any]) -> Run:
+        """A new run. Raises FileProblem where the folder holds one already."""
+        if (path / "config.json").exists():
+            raise FileProblem(f"{path} holds a run already; resume it (--resume {path}) or choose another folder")
+        write_json(path / "config.json", {"format": FORMAT, "quickstudy": __version__, **config})
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Run:
+        """A run that is there. Raises FileProblem for none, a damaged one, or one of a newer version."""
+        run = cls(path)
+        if not (path / "config.json").is_file():
+            raise FileProblem(f"{path} is not a run folder: it has no config.json; quickstudy train makes one")
+        found = run.config.get("format")
+        if found != FORMAT:
+            raise FileProblem(
+                f"{path} was written by quickstudy {run.config.get('quickstudy')} in run format {found}; this is "
+                f"quickstudy {__version__}, which reads format {FORMAT}: use the version that wrote it, or train anew"
+            )
+        return run
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return read_json(self.path / "config.json")
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        return read_json(self.path / "metrics.json")
+
+    @property
+    def finished(self) -> bool:
+        return (self.path / "metrics.json").exists() and (self.path / "weights.safetensors").exists()
+
+    def save_checkpoint(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+        save_tensors(self.path / "checkpoint.safetensors", tensors, meta)
+
+    def load_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """What was saved last, or None before the first time."""
+        path = self.path / "checkpoint.safetensors"
+        return load_tensors(path) if path.exists() else None
+
+    def finish(self, weights: Mapping[str, Tensor], metrics: Mapping[str, Any]) -> None:
+        """The best weights and the learning curve; the checkpoint stays, so that finishing twice is the same."""
+        save_tensors(self.path / "weights.safetensors", weights, {})
+        write_json(self.path / "metrics.json", metrics)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The best weights. Raises FileProblem where the run has not ended."""
+        path = self.path / "weights.safetensors"
+        if not path.exists():
+            raise FileProblem(f"{self.path} has no weights yet; finish it with: quickstudy train --resume {self.path}")
+        return load_tensors(path)[0]
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    """Named tensors and JSON in one safetensors file, atomically, with a digest of the tensors."""
+    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    header = {"meta": json.dumps(meta), "sha256": _digest(flat)}
+    with atomic(path) as part:
+        try:
+            save_file(flat, part, metadata=header)
+        except SafetensorError as error:  # it wraps the system's errors, a full disk among them
+            if "No space left" in str(error) or "os error 28" in str(error):
+                raise FileProblem(f"no room on the disk to write {path}; make room and run the same command again") from error
+            raise
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What ``save_tensors`` wrote. Raises FileProblem, naming the file, where it is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if header["sha256"] != _digest(tensors):
+            raise KeyError("sha256")
+        return tensors, json.loads(header["meta"])
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise FileProblem(f"{path} is damaged or incomplete ({error}); restore it from a copy, or train anew") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    write(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Raises FileProblem, naming the file, where it is missing or damaged."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FileProblem(f"{path} is missing or damaged ({error}); restore it from a copy, or train anew") from error
+    if not isinstance(value, dict):
+        raise FileProblem(f"{path} is damaged: a JSON object was expected; restore it from a copy, or train anew")
+    return value
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and bytes, in the order of the names."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()

@@ -1,0 +1,228 @@
+"""The one outer loop: slow weights from many tasks, whatever the learner, the tasks, the objective, the estimator."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from quickstudy import batching, devices, tree
+from quickstudy.core import Learner, Objective, Task, Tasks
+from quickstudy.nets.norm import BatchNorm, recording
+from quickstudy.outer import Unroll
+from quickstudy.storage import Run
+
+L = TypeVar("L", bound=Learner)
+RECORDS = 200  # points of a learning curve
+SECONDS = 20.0  # between checkpoints
+
+
+class Diverged(RuntimeError):
+    """The loss is no longer a number."""
+
+
+@dataclass
+class Progress:
+    """Where a training stands: all of it is in a checkpoint."""
+
+    step: int = 0
+    seconds: float = 0.0
+    curve: list[dict[str, float]] = field(default_factory=list)  # {"step", "loss"} and, at validations, "score"
+    best: dict[str, float] | None = None  # {"step", "score"}
+
+
+def train(
+    learner: Learner,
+    tasks: Tasks[Any],
+    *,
+    steps: int,
+    batch: int = 1,
+    rate: float = 1e-3,
+    objective: Objective | None = None,
+    estimator: Unroll | None = None,
+    validate: Callable[[Learner], float] | None = None,
+    validations: int = 10,
+    precision: str = "float32",
+    seed: int = 0,
+    run: Run | None = None,
+    progress: bool = False,
+) -> Progress:
+    """Meta-trains the learner in place and leaves it in ``eval()`` with its best weights.
+
+    Step ``s`` reads the tasks ``s * batch ...``; Adam's rate falls along a half cosine from ``rate`` to 0.
+    ``validate(learner)`` scores it ``validations`` times, higher is better, and the best weights are kept (without
+    it, the last). With a ``run``, a killed training goes on from its folder to the same weights, bit for bit.
+
+    Raises Diverged where the loss becomes nan or infinite, ValueError for a budget that is none.
+    """
+    if steps < 1 or batch < 1:
+        raise ValueError(f"a training takes at least one step of one task, got steps {steps}, batch {batch}")
+    devices.reuse_memory()
+    goal = objective or learner.objective(_way(tasks))
+    loop = _Loop(learner, tasks, goal, estimator or Unroll(), steps, batch, rate, precision, seed)
+    state = loop.resume(run)
+    with tqdm(total=steps, initial=state.step, disable=not progress, unit="step", desc="training") as bar:
+        loop.go(state, run, bar, validate, max(1, validations))
+    loop.restore_best()
+    learner.eval()
+    if run is not None:
+        metrics = {"steps": steps, "seconds": state.seconds, "best": state.best, "curve": state.curve}
+        run.finish(learner.state_dict(), metrics)
+    return state
+
+
+class _Loop:
+    """The moving parts of one training: weights, optimizer, the estimator's carry, the best weights so far."""
+
+    def __init__(
+        self,
+        learner: Learner,
+        tasks: Tasks[Any],
+        objective: Objective,
+        estimator: Unroll,
+        steps: int,
+        batch: int,
+        rate: float,
+        precision: str,
+        seed: int,
+    ) -> None:
+        self.learner, self.tasks, self.objective, self.estimator = learner, tasks, objective, estimator
+        self.steps, self.batch, self.rate, self.precision, self.seed = steps, batch, rate, precision, seed
+        self.weights = batching.trainable(learner)
+        if not self.weights:
+            raise ValueError(f"{type(learner).__name__} has no weights to train; evaluate it as it is")
+        self.optimizer = torch.optim.Adam(self.weights, lr=rate, fused=True)
+        self.carry = estimator.init(learner)
+        self.best: dict[str, Tensor] = {}
+        self.where = self.weights[0].device
+
+    def go(
+        self, state: Progress, run: Run | None, bar: Any, validate: Callable[[Learner], float] | None, validations: int
+    ) -> None:
+        every = max(1, self.steps // RECORDS)
+        exams = {math.ceil(self.steps * (i + 1) / validations) for i in range(validations)}
+        begun, saved, since = time.monotonic() - state.seconds, time.monotonic(), []
+        while state.step < self.steps:
+            since.append(self.step(state.step))
+            state.step += 1
+            bar.update()
+            exam = state.step in exams
+            if not (exam or state.step % every == 0):
+                continue
+            self.record(state, since, validate if exam else None)
+            since, state.seconds = [], time.monotonic() - begun
+            bar.set_postfix(_postfix(state))
+            if run is not None and (time.monotonic() - saved > SECONDS or state.step == self.steps):
+                run.save_checkpoint(*self.checkpoint(state))
+                saved = time.monotonic()
+
+    def step(self, step: int) -> Tensor:
+        """One update; the loss before it."""
+        torch.manual_seed(self.seed * 1_000_003 + step)
+        self.learner.train()
+        items = self.tasks.batch(range(step * self.batch, (step + 1) * self.batch))
+        with devices.precision(self.precision, self.where):
+            loss, grads, self.carry = self.estimator.step(self.learner, items, self.objective, self.carry)
+        for weight, grad in zip(self.weights, grads, strict=True):
+            weight.grad = grad
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate * (1 + math.cos(math.pi * step / self.steps)) / 2
+        self.optimizer.step()
+        return loss
+
+    def record(self, state: Progress, since: list[Tensor], validate: Callable[[Learner], float] | None) -> None:
+        loss = float(torch.stack(since).mean())
+        if not math.isfinite(loss):
+            raise Diverged(
+                f"the loss became {loss} by step {state.step}; look for nan in the data, lower --rate, or use float32"
+            )
+        state.curve.append({"step": state.step, "loss": loss})
+        if validate is None:
+            return
+        score = validate(self.learner.eval())
+        state.curve[-1]["score"] = score
+        if state.best is None or score >= state.best["score"]:
+            state.best = {"step": state.step, "score": score}
+            self.best = {name: value.clone() for name, value in self.learner.state_dict().items()}
+
+    def restore_best(self) -> None:
+        if self.best:
+            self.learner.load_state_dict(self.best)
+
+    def checkpoint(self, state: Progress) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        parts = {"learner": self.learner.state_dict(), "best": self.best, "carry": self.carry, "optimizer": self._moments()}
+        meta = {"step": state.step, "seconds": state.seconds, "curve": state.curve, "best": state.best}
+        return dict(tree.items(parts)), meta
+
+    def resume(self, run: Run | None) -> Progress:
+        """Where the run's checkpoint left off; the start where there is none."""
+        saved = run.load_checkpoint() if run is not None else None
+        if saved is None:
+            return Progress()
+        tensors, meta = saved
+        own = dict(self.learner.state_dict())
+        self.learner.load_state_dict({name: tensors[f"learner.{name}"] for name in own})
+        if meta["best"] is not None:
+            self.best = {name: tensors[f"best.{name}"].to(own[name].device) for name in own}
+        self.carry = tree.restore(self.carry, {k.removeprefix("carry."): v for k, v in tensors.items()})
+        self._set_moments(tensors)
+        return Progress(**meta)
+
+    def _moments(self) -> list[dict[str, Tensor]]:
+        return [dict(self.optimizer.state[weight]) for weight in self.weights]
+
+    def _set_moments(self, tensors: dict[str, Tensor]) -> None:
+        for i, weight in enumerate(self.weights):
+            prefix = f"optimizer.{i}."
+            mine = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+            self.optimizer.state[weight] = {
+                name: torch.empty_like(weight).copy_(value) if value.shape == weight.shape else value.to(weight.device)
+                for name, value in mine.items()
+            }
+
+
+def calibrate(learner: L, tasks: Tasks[Task], indices: Iterable[int], *, way: int | None = None) -> L:
+    """Fixes batch normalization: the statistics of the tasks' supports and queries, averaged over training tasks.
+
+    Afterwards ``eval()`` answers each query by itself. Without batch normalization nothing changes. Returns the learner.
+    """
+    if not any(isinstance(module, BatchNorm) for module in learner.modules()):
+        return learner
+    with torch.no_grad(), recording(learner):
+        for index in indices:
+            task = tasks[index]
+            if learner.episodic:
+                learner(task.support, task.query.x, way or _way(tasks))
+            else:
+                learner.objective(_way(tasks))(learner, task)
+    return learner
+
+
+def pace(learner: Learner, tasks: Tasks[Any], *, batch: int, precision: str, seconds: float = 4.0) -> float:
+    """Seconds a training step takes here, measured on a copy of the learner."""
+    copied = copy.deepcopy(learner)
+    loop = _Loop(copied, tasks, copied.objective(_way(tasks)), Unroll(), 10**9, batch, 1e-3, precision, 0)
+    for step in range(3):
+        loop.step(step)
+    begun, done = time.perf_counter(), 0
+    while time.perf_counter() - begun < seconds:
+        loop.step(done)
+        done += 1
+    return (time.perf_counter() - begun) / done
+
+
+def _way(tasks: Any) -> int:
+    return tasks.way
+
+
+def _postfix(state: Progress) -> dict[str, str]:
+    shown = {"loss": f"{state.curve[-1]['loss']:.3f}"}
+    scores = [point["score"] for point in state.curve if "score" in point]
+    return shown | ({"valid": f"{100 * scores[-1]:.1f}%"} if scores else {})
