@@ -88,7 +88,7 @@ class Learner(nn.Module, ABC, Generic[S]):
             state = self.adapt(state, one)
         return torch.cat(said)
 
-    @final
+    @final  # type: ignore[misc]
     def forward(self, support: Examples, x: Tensor, way: int) -> Tensor:
         """y = f(support, x): (q, way)."""
         return self.predict(self.adapt(self.init(way), support), x)
@@ -156,5 +156,6 @@ def _pad_where_differ(a: Tensor, b: Tensor, leaf: Tensor) -> Tensor:
             extra = b.narrow(axis, small, large - small)
             shape = [*leaf.shape]
             shape[axis] = large - small
-            leaf = torch.cat([leaf, extra.expand(shape).to(leaf)], dim=axis)
+            grown = extra.expand(shape) if extra.numel() else extra.new_zeros(shape)  # a memory starts empty
+            leaf = torch.cat([leaf, grown.to(leaf)], dim=axis)
     return leaf

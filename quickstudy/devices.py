@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from pathlib import Path
 
 import torch
 
@@ -41,3 +42,12 @@ def reuse_memory() -> None:
         return
     tune(mmap_threshold, 2**30)
     tune(trim_threshold, 2**31 - 1)
+
+
+def native() -> str:
+    """The fastest precision that this machine has in hardware: bfloat16 or float32."""
+    if torch.cuda.is_available():
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    info = Path("/proc/cpuinfo")
+    flags = info.read_text(errors="replace") if info.exists() else ""
+    return "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"

@@ -69,7 +69,11 @@ class Experiment:
         fresh = self.build(splits)
         tasks = self.tasks(splits, fresh)
         if not (folder / "config.json").exists():
-            asked = self if minutes is None else self.within(minutes, pace(fresh, tasks, batch=self.batch, precision=self.precision))
+            asked = (
+                self
+                if minutes is None
+                else self.within(minutes, pace(fresh, tasks, batch=self.batch, precision=self.precision))
+            )
             Run.create(folder, {"experiment": dataclasses.asdict(asked), "split_sha256": splits.sha256, **versions()})
         run = Run.open(folder)
         kept = from_run(run)

@@ -43,7 +43,9 @@ def paired(a: ArrayLike, b: ArrayLike) -> Estimate:
     return estimate(first - second)
 
 
-def reliability(confidence: ArrayLike, right: ArrayLike, *, bins: int = 10) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def reliability(
+    confidence: ArrayLike, right: ArrayLike, *, bins: int = 10
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(bins,) mean confidence, share right, and number of answers, by confidence from 0 to 1; nan where empty."""
     sure, hit = np.asarray(confidence, dtype=np.float64).ravel(), np.asarray(right, dtype=np.float64).ravel()
     place = np.clip((sure * bins).astype(int), 0, bins - 1)

@@ -93,7 +93,9 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, A
             save_file(flat, part, metadata=header)
         except SafetensorError as error:  # it wraps the system's errors, a full disk among them
             if "No space left" in str(error) or "os error 28" in str(error):
-                raise FileProblem(f"no room on the disk to write {path}; make room and run the same command again") from error
+                raise FileProblem(
+                    f"no room on the disk to write {path}; make room and run the same command again"
+                ) from error
             raise
 
 
@@ -107,10 +109,13 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             raise KeyError("sha256")
         return tensors, json.loads(header["meta"])
     except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise FileProblem(f"{path} is damaged or incomplete ({error}); restore it from a copy, or train anew") from error
+        raise FileProblem(
+            f"{path} is damaged or incomplete ({error}); restore it from a copy, or train anew"
+        ) from error
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Writes a JSON file atomically; nan is refused, since JSON has none."""
     write(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 

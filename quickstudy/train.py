@@ -24,7 +24,7 @@ RECORDS = 200  # points of a learning curve
 SECONDS = 20.0  # between checkpoints
 
 
-class Diverged(RuntimeError):
+class Diverged(ArithmeticError):
     """The loss is no longer a number."""
 
 
@@ -157,7 +157,12 @@ class _Loop:
             self.learner.load_state_dict(self.best)
 
     def checkpoint(self, state: Progress) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        parts = {"learner": self.learner.state_dict(), "best": self.best, "carry": self.carry, "optimizer": self._moments()}
+        parts = {
+            "learner": self.learner.state_dict(),
+            "best": self.best,
+            "carry": self.carry,
+            "optimizer": self._moments(),
+        }
         meta = {"step": state.step, "seconds": state.seconds, "curve": state.curve, "best": state.best}
         return dict(tree.items(parts)), meta
 
@@ -191,7 +196,7 @@ class _Loop:
 def calibrate(learner: L, tasks: Tasks[Task], indices: Iterable[int], *, way: int | None = None) -> L:
     """Fixes batch normalization: the statistics of the tasks' supports and queries, averaged over training tasks.
 
-    Afterwards ``eval()`` answers each query by itself. Without batch normalization nothing changes. Returns the learner.
+    Afterwards ``eval()`` answers each query by itself. Without batch normalization nothing changes.
     """
     if not any(isinstance(module, BatchNorm) for module in learner.modules()):
         return learner

@@ -28,7 +28,7 @@ def items(tree: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:
     if isinstance(tree, dict):
         pairs = list(tree.items())
     elif isinstance(tree, tuple | list):
-        names = tree._fields if _is_named(tree) else range(len(tree))
+        names = getattr(tree, "_fields", range(len(tree)))
         pairs = list(zip(names, tree, strict=True))
     else:
         yield path, tree
@@ -38,6 +38,7 @@ def items(tree: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:
 
 
 def leaves(tree: Any) -> list[Tensor]:
+    """The leaves, in order."""
     return [leaf for _, leaf in items(tree)]
 
 
@@ -48,10 +49,12 @@ def restore(template: Any, values: dict[str, Tensor]) -> Any:
 
 
 def stack(trees: Sequence[Any]) -> Any:
+    """Trees of one shape as one tree, along a new first axis."""
     return map(lambda *parts: torch.stack(parts), *trees)
 
 
 def cat(trees: Sequence[Any]) -> Any:
+    """Trees of one shape as one tree, along the first axis."""
     return map(lambda *parts: torch.cat(parts), *trees)
 
 

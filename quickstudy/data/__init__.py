@@ -44,10 +44,11 @@ def load(name: str, *, size: int | None = None, split: str | None = None) -> Spl
     if split is not None and name != "omniglot":
         raise ValueError(f"{name} has one split only, got split={split!r}; leave it out (Omniglot alone has several)")
     if kind == "folder" and path:
-        return folder(path, size or 28)
+        return folder(path, 28 if size is None else size)
     if name not in DATASETS:
         close = difflib.get_close_matches(name, DATASETS, 1)
         meant = f"; did you mean {close[0]}?" if close else ""
         raise ValueError(f"no data set {name!r}; there are {', '.join(DATASETS)} and folder:PATH{meant}")
     dataset, usual = DATASETS[name]
-    return omniglot(size or usual, split) if split is not None else dataset(usual if size is None else size)
+    size = usual if size is None else size
+    return dataset(size) if split is None else omniglot(size, split)

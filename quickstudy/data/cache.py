@@ -63,7 +63,7 @@ def _read(path: Path, origin: str) -> Pool | None:
             if about.get("origin") != origin:
                 return None
             pool = Pool(file.get_tensor("images"), file.get_tensor("starts"), tuple(json.loads(about["names"])))
-    except (SafetensorError, OSError, ValueError, KeyError):
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError, RuntimeError):  # however it is damaged
         return None
     return pool if about.get("digest") == _digest(pool) else None
 
@@ -72,7 +72,7 @@ def _digest(pool: Pool) -> str:
     """SHA-256 over names, starts and pictures; over evenly spread blocks of the pictures where they are many."""
     known = hashlib.sha256(json.dumps([pool.names, pool.starts.tolist()]).encode())
     for block in _sample(pool.images.reshape(-1)):
-        known.update(block.numpy())
+        known.update(block.numpy().data)
     return known.hexdigest()
 
 

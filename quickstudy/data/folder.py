@@ -68,14 +68,15 @@ def _classes(path: Path) -> dict[str, list[Path]]:
         raise FileProblem(f"{path} holds no folders; expected a folder of pictures for each class")
     for name, members in classes.items():
         if not members:
-            raise FileProblem(f"{path / name} holds no pictures (folders inside it are not searched); fill or remove it")
+            raise FileProblem(f"{path / name} holds no pictures (folders in it are not searched); fill or remove it")
     return classes
 
 
 def _visible(inner: Path, path: Path) -> list[Path]:
+    """What ``inner`` holds, by name, without litter. Raises FileProblem for a link out of ``path``."""
     entries = sorted(entry for entry in inner.iterdir() if not entry.name.startswith(".") and entry.name not in LITTER)
     for entry in entries:
-        if not entry.resolve().is_relative_to(path.resolve()):
+        if entry.is_symlink() and not entry.resolve().is_relative_to(path.resolve()):
             raise FileProblem(f"{entry} is a link that leads out of {path}; copy what it leads to, or remove it")
     return entries
 

@@ -18,8 +18,9 @@ from quickstudy.data.scripts import TEST, TRAIN, VALID, Script, faces_of
 from quickstudy.data.strokes import Mask, alike, distances, printed, thinned
 
 DRAWINGS = 20  # of each character, as in Omniglot
+SHORTEST = 32  # pixels of a line: a letter that is only a dot has nothing to draw
 TOGETHER = 64  # characters at a time: bounds the memory
-VERSION = 1  # of the drawing: raised when it gives other pixels
+VERSION = 2  # of the drawing: raised when it gives other pixels
 
 
 def glyphs(size: int = 28) -> Splits:
@@ -56,10 +57,12 @@ def _lines() -> dict[str, Tensor]:
     """{"Greek/U+03B1": (faces, SIDE, SIDE) distances to its line} of letters that differ clearly from those before."""
     printings = list(_printings())
     masks = np.stack([mask for _, mask in printings])
-    fields = distances(np.concatenate([thinned(some) for some in np.array_split(masks, len(masks) // 32)]))
+    lines = np.concatenate([thinned(some) for some in np.array_split(masks, len(masks) // 32)])
+    fields = distances(lines)
     rows: dict[str, list[int]] = {}
     for row, (name, _) in enumerate(printings):
-        rows.setdefault(name, []).append(row)
+        if lines[row].sum() > SHORTEST:
+            rows.setdefault(name, []).append(row)
     return {name: fields[rows[name]] for name in _distinct(rows, alike(fields))}
 
 

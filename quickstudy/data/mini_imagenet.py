@@ -1,4 +1,4 @@
-"""miniImageNet (Vinyals et al. 2016): 600 colour pictures of each of 100 classes, split by Ravi and Larochelle (2017)."""
+"""miniImageNet (Vinyals et al. 2016): 100 classes of 600 colour pictures, split as by Ravi and Larochelle (2017)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from quickstudy.data.archives import tar_members
 from quickstudy.data.cache import cached, identity
 from quickstudy.data.originals import Remote, data_root, fetch
 from quickstudy.data.pictures import check_size, decode, resized, stacked, tensor
-from quickstudy.data.pool import Pool, Splits, build
+from quickstudy.data.pool import Pool, Splits
 from quickstudy.files import FileProblem
 
 SOURCE = "https://raw.githubusercontent.com/twitter/meta-learning-lstm/master/data/miniImagenet"
@@ -45,7 +45,8 @@ def mini_imagenet(size: int = 84, *, root: Path | None = None) -> Splits:
 def _part(folder: Path, part: str, size: int) -> Pool:
     archive, table = folder / f"images_{part}.tar.xz", folder / f"{part}.csv.gz"
     origin = f"{VERSION} {identity([archive, table])}"
-    return cached(f"mini_imagenet-{size}-{part}", origin, lambda: _decode(archive, _classes(table, CLASSES[part]), size))
+    name = f"mini_imagenet-{size}-{part}"
+    return cached(name, origin, lambda: _decode(archive, _classes(table, CLASSES[part]), size))
 
 
 def _classes(table: Path, expected: int) -> dict[str, list[str]]:
@@ -76,5 +77,5 @@ def _decode(archive: Path, classes: dict[str, list[str]], size: int) -> Pool:
     def read(name: str) -> torch.Tensor:
         return tensor(resized(decode(data[name], "RGB", f"{name} in {archive}"), size))
 
-    images = stacked(read, wanted, len(wanted), archive.name)
-    return build(dict(zip(classes, images.split(EACH), strict=True)))
+    starts = EACH * torch.arange(len(classes) + 1)
+    return Pool(stacked(read, wanted, len(wanted), archive.name), starts, tuple(classes))

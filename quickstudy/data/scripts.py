@@ -18,7 +18,7 @@ FACES = (  # bold last: its thinned strokes are the least like a pen's
     "STIXGeneralItalic",
     "DejaVuSans-Bold",
 )
-FACES_EACH = 4  # faces of one letter: the first that have it
+FACES_EACH = 3  # faces of one letter: the first that have it
 
 
 @dataclass(frozen=True)

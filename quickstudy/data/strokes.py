@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL import ImageFont
 
 FIT, SIDE = 64, 80  # pixels: the longer side of a letter, and of the square around it
-POINTS = 200  # size at which a face draws, before it is reduced to FIT
+POINTS = 128  # size at which a face draws, before it is reduced to FIT
 NEAR, APART = 0.065, 0.1  # two letters look alike where less than APART of either's line is farther than NEAR
 AROUND = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))  # clockwise from the north
 
@@ -54,8 +54,8 @@ def thinned(masks: Mask) -> Mask:
     inner = inked[:, 1:-1, 1:-1]
     left, before = int(inner.sum()), -1
     while left != before:
-        for loose in _LOOSE:
-            inner &= ~loose[_neighbours(inked)]
+        for keep in _KEEP:
+            inner &= np.take(keep, _neighbours(inked))
         left, before = int(inner.sum()), left
     return inner.copy()
 
@@ -84,15 +84,15 @@ def _neighbours(inked: Mask) -> Mask:
     return bits
 
 
-def _loose() -> tuple[Mask, Mask]:
-    """For each of the 256 surroundings, whether Zhang and Suen's first and second pass take the pixel away."""
+def _keep() -> tuple[Mask, Mask]:
+    """For each of the 256 surroundings, whether the pixel stays in Zhang and Suen's two passes."""
     around = (np.arange(256)[None] >> np.arange(8)[:, None]) & 1
     count, steps = around.sum(0), ((around == 0) & (np.roll(around, -1, 0) == 1)).sum(0)
     edge = (count >= 2) & (count <= 6) & (steps == 1)
     north, east, south, west = around[0], around[2], around[4], around[6]
     first = edge & (north * east * south == 0) & (east * south * west == 0)
     second = edge & (north * east * west == 0) & (north * south * west == 0)
-    return first.astype(np.uint8), second.astype(np.uint8)
+    return (~first).astype(np.uint8), (~second).astype(np.uint8)
 
 
-_LOOSE = _loose()
+_KEEP = _keep()

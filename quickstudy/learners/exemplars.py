@@ -36,7 +36,9 @@ class Exemplars(Learner[Memory]):
         return Memory(torch.cat([state.keys.to(keys), keys]), torch.cat([state.labels.to(labels), labels]))
 
     def predict(self, state: Memory, x: Tensor) -> Tensor:
-        return mask_unseen(self.score(self.embed(x), state), state.labels.sum(0))
+        queries = self.embed(x)
+        memory = Memory(state.keys.to(queries), state.labels.to(queries))  # an empty one may be of another type
+        return mask_unseen(self.score(queries, memory), memory.labels.sum(0))
 
     @abstractmethod
     def score(self, queries: Tensor, memory: Memory) -> Tensor:

@@ -46,7 +46,9 @@ class Matching(Exemplars):
     The attention is a softmax of ``scale`` times the cosine; a bare cosine, in -1..1, would be nearly flat.
     """
 
-    def __init__(self, embed: nn.Module, features: int, *, context: FullContext | None = None, scale: float = 10.0):
+    def __init__(
+        self, embed: nn.Module, features: int, *, context: FullContext | None = None, scale: float = 10.0
+    ) -> None:
         super().__init__(embed, features)
         self.context = context
         self.ordered = context is not None

@@ -17,7 +17,7 @@ class Sums(NamedTuple):
     """Sums and counts instead of means: adapting twice equals adapting once on both."""
 
     total: Tensor  # (way, d)
-    count: Tensor  # (way,)
+    number: Tensor  # (way,)
 
 
 class Prototypes(Learner[Sums]):
@@ -42,12 +42,12 @@ class Prototypes(Learner[Sums]):
 
     def adapt(self, state: Sums, support: Examples) -> Sums:
         z = self.embed(support.x)  # (n, d)
-        labels = one_hot(support.y, len(state.count), z.dtype)  # (n, way)
-        return Sums(state.total + class_sums(z, labels), state.count + labels.sum(0))
+        labels = one_hot(support.y, len(state.number), z.dtype)  # (n, way)
+        return Sums(state.total + class_sums(z, labels), state.number + labels.sum(0))
 
     def predict(self, state: Sums, x: Tensor) -> Tensor:
-        means = state.total / state.count.clamp_min(1)[:, None]
-        return mask_unseen(self.scale * self.similarity(self.embed(x), means), state.count)
+        means = state.total / state.number.clamp_min(1)[:, None]
+        return mask_unseen(self.scale * self.similarity(self.embed(x), means), state.number)
 
 
 def prototypes(

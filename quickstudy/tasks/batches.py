@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from quickstudy.core import Examples, Task
 from quickstudy.data.pool import Pool

@@ -1,0 +1,48 @@
+"""What a measurement is written down with: where, with what and by which command it was made."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from quickstudy.files import write
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def save(path: Path, record: dict[str, Any], packages: tuple[str, ...] = ("torch",)) -> None:
+    """One comparison as JSON, with the circumstances."""
+    write(path, json.dumps(record | circumstances(packages), indent=2) + "\n")
+
+
+def circumstances(packages: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "command": f"python {Path(sys.argv[0]).resolve().relative_to(ROOT)} {' '.join(sys.argv[1:])}".strip(),
+        "commit": commit(),
+        "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in packages},
+        "hardware": hardware(),
+    }
+
+
+def commit() -> str:
+    """The checkout's commit, ``-dirty`` where the library is not as committed."""
+    name = _git("rev-parse", "--short", "HEAD")
+    return f"{name}-dirty" if _git("status", "--porcelain", "--", "quickstudy") else name
+
+
+def hardware() -> str:
+    """Processor and number of cores."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    fields = dict(reversed([part.strip() for part in line.split(":", 1)] for line in lines if ":" in line))
+    model = f"family {fields.get('cpu family')} model {fields.get('model')}"
+    return f"{fields.get('model name', platform.machine())} ({model}), {os.cpu_count()} cores"
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=True).stdout.strip()

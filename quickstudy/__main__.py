@@ -1,0 +1,265 @@
+"""The command line: each function's arguments are the command's, its docstring the help.
+
+Nothing heavy is imported until a command runs, so that ``--help`` is instant.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from tyro.conf import Positional, arg
+
+from quickstudy import __version__
+from quickstudy.files import FileProblem
+
+Precision = Literal["auto", "float32", "bfloat16"]
+Options = Annotated[
+    tuple[str, ...], arg(help="options of the learner's function, as KEY=VALUE: --options width=32 metric=cosine")
+]
+Data = Annotated[str, arg(help="omniglot, mini_imagenet, mnist, fashion_mnist, glyphs, or folder:PATH")]
+
+
+def demo(out: Path = Path("runs/demo"), minutes: float = 1.5, tasks: int = 300) -> None:
+    """Learn to recognise letters of scripts never seen before, from one example each, and write a page about it.
+
+    No download: the characters are drawn from fonts. Takes a few minutes on a laptop.
+
+    Example: quickstudy demo --minutes 5
+
+    Args:
+        out: folder for the run and its page.
+        minutes: time for meta-training.
+        tasks: test tasks of 20 characters each.
+    """
+    from quickstudy.commands.demo import run
+
+    run(out, minutes, tasks)
+
+
+def data(
+    name: Annotated[Positional[str], arg(metavar="[NAME]")] = "", split: str | None = None, size: int | None = None
+) -> None:
+    """Show which data sets are here, or fetch and check one of them.
+
+    Examples: quickstudy data   |   quickstudy data omniglot   |   quickstudy data folder:my-pictures
+
+    Args:
+        name: a data set; all of them are listed if none is named.
+        split: omniglot knows "random" and "lake".
+        size: side of the pictures in pixels.
+    """
+    from quickstudy.commands.data import listing, show
+
+    show(name, split, size) if name else listing()
+
+
+def train(
+    learner: Annotated[Positional[str], arg(metavar="[LEARNER]")] = "",
+    data: Data = "glyphs",
+    split: str | None = None,
+    size: int | None = None,
+    way: int = 30,
+    shot: int = 1,
+    query: int = 5,
+    batch: int = 1,
+    steps: int | None = None,
+    minutes: float | None = None,
+    rate: float = 1e-3,
+    precision: Precision = "auto",
+    seed: int = 0,
+    options: Options = (),
+    out: Path | None = None,
+    resume: Path | None = None,
+) -> None:
+    """Meta-train a learner into a run folder; a run that was killed goes on with --resume, to the same weights.
+
+    Examples: quickstudy train prototypes --data omniglot --way 60 --minutes 10
+              quickstudy train matching --shot 5 --options context=true
+              quickstudy train --resume runs/prototypes-omniglot-60way-1shot-seed0
+
+    Args:
+        learner: prototypes, matching, siamese or classifier.
+        split: omniglot knows "random" and "lake".
+        size: side of the pictures in pixels.
+        way: classes of a training episode.
+        shot: examples of each class to learn from.
+        query: examples of each class to answer for.
+        batch: episodes a step.
+        steps: length of the training (2,000 unless --minutes is given).
+        minutes: length of the training as time; turned into steps once, at the start.
+        rate: Adam's first learning rate, which falls to 0 along a half cosine.
+        precision: of convolutions and matrix products; auto is bfloat16 where the processor has it.
+        seed: of the first weights and of the episodes.
+        out: the run folder; named after the arguments unless given.
+        resume: a run folder to go on with; all other arguments come from it.
+    """
+    from quickstudy.commands.train import go_on, start
+
+    if resume is not None:
+        go_on(resume)
+    else:
+        start(learner, data, split, size, way, shot, query, batch, steps, minutes, rate, precision, seed, options, out)
+
+
+def evaluate(
+    subject: Annotated[Positional[str], arg(metavar="RUN|LEARNER")],
+    data: str | None = None,
+    split: str | None = None,
+    size: int | None = None,
+    part: Literal["test", "valid", "train"] = "test",
+    way: int | None = None,
+    shot: int | None = None,
+    query: int = 15,
+    tasks: int = 1000,
+    options: Options = (),
+    json: bool = False,
+) -> None:
+    """Measure accuracy on numbered tasks of classes never seen, with a 95 % interval.
+
+    Examples: quickstudy evaluate runs/demo --way 5
+              quickstudy evaluate neighbours --data omniglot --way 20 --shot 5 --json
+
+    Args:
+        subject: a run folder, or the name of a learner that needs no training (neighbours, density).
+        data: the run's own (glyphs for a bare learner) unless given.
+        split: the run's own unless given.
+        size: the run's own unless given.
+        part: which classes the tasks are drawn from.
+        way: classes a task; as in training, at most 20, unless given (5 for a bare learner).
+        shot: examples of each class; as in training unless given (1 for a bare learner).
+        query: pictures of each class to answer for.
+        tasks: how many tasks; the same number is the same tasks for every learner.
+        json: print one JSON object.
+    """
+    from quickstudy.commands.evaluate import run
+
+    run(subject, data, split, size, part, way, shot, query, tasks, options, json)
+
+
+def compare(
+    subjects: Annotated[Positional[tuple[str, ...]], arg(metavar="RUN|LEARNER ...")],
+    data: str | None = None,
+    split: str | None = None,
+    size: int | None = None,
+    part: Literal["test", "valid", "train"] = "test",
+    way: int | None = None,
+    shot: int | None = None,
+    query: int = 15,
+    tasks: int = 1000,
+    out: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Compare runs and learners on the same tasks, with the interval of each paired difference to the first.
+
+    Example: quickstudy compare runs/demo neighbours density --way 5 --out comparison.html
+
+    Args:
+        subjects: run folders, or names of learners that need no training.
+        data: the runs' own unless given.
+        split: the runs' own unless given.
+        size: the runs' own unless given.
+        part: which classes the tasks are drawn from.
+        way: classes a task; must be given where the runs differ.
+        shot: examples of each class; must be given where the runs differ.
+        query: pictures of each class to answer for.
+        tasks: how many tasks.
+        out: an HTML page to write.
+        json: print one JSON object.
+    """
+    from quickstudy.commands.evaluate import run_comparison
+
+    run_comparison(subjects, data, split, size, part, way, shot, query, tasks, out, json)
+
+
+def report(
+    run: Annotated[Positional[Path], arg(metavar="RUN")],
+    out: Path | None = None,
+    way: int | None = None,
+    shot: int | None = None,
+    tasks: int = 300,
+) -> None:
+    """Write the page of a run: accuracy, tasks as they were answered, learning curve, hardest pairs, calibration.
+
+    Example: quickstudy report runs/demo --out demo.html
+
+    Args:
+        run: a run folder.
+        out: the HTML file; report.html in the run folder unless given.
+        way: classes a task; as in training, at most 20, unless given.
+        shot: examples of each class; as in training unless given.
+        tasks: how many test tasks.
+    """
+    from quickstudy.commands.evaluate import report
+
+    report(run, out, way, shot, tasks)
+
+
+def reproduce(
+    table: Annotated[Positional[str], arg(metavar="[TABLE]")] = "",
+    only: str = "",
+    seeds: int = 3,
+    scale: float = 1.0,
+    tasks: int = 1000,
+    runs: Path = Path("runs/reproduce"),
+    results: Path = Path("results"),
+    list: bool = False,
+) -> None:
+    """Reproduce a published table, cell by cell; what is done already is not done again.
+
+    Examples: quickstudy reproduce omniglot-fewshot --list
+              quickstudy reproduce omniglot-fewshot --only prototypical --seeds 1
+
+    Args:
+        table: its name; all are listed if none is named.
+        only: only the cells whose method, variant or setting holds these words.
+        seeds: trainings a cell; the first seed of every cell comes before the second of any.
+        scale: of the training steps: 0.1 trains a tenth as long. Noted in the cell.
+        tasks: test tasks a cell.
+        runs: where the trainings are kept.
+        results: where the finished cells are written, as results/<table>/<cell>.json.
+        list: only say which cells there are and which are done.
+    """
+    from quickstudy.commands.reproduce import run
+
+    run(table, only, seeds, scale, tasks, runs, results, list)
+
+
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "demo": demo,
+    "data": data,
+    "train": train,
+    "evaluate": evaluate,
+    "compare": compare,
+    "reproduce": reproduce,
+    "report": report,
+}
+
+
+def main() -> None:
+    """Runs a command; what the user can mend is one line on stderr and a non-zero exit."""
+    if sys.argv[1:] == ["--version"]:
+        print(f"quickstudy {__version__}")
+        return
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            COMMANDS,
+            prog="quickstudy",
+            description="Learning to learn. Begin with: quickstudy demo",
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.exit("\nquickstudy: stopped; a training goes on with: quickstudy train --resume RUN")
+    except BrokenPipeError:  # the reader of our output has gone, as in `quickstudy data | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (FileProblem, ValueError, ArithmeticError, OSError) as error:
+        sys.exit(f"quickstudy: {error}")
+
+
+if __name__ == "__main__":
+    main()

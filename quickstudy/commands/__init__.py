@@ -1,0 +1,1 @@
+"""What the commands do; their arguments stand in ``__main__``."""

@@ -1,0 +1,186 @@
+"""Measuring: one learner, several on the same tasks, or a page about either."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from quickstudy import report as pages
+from quickstudy.commands.subjects import Subject, common, splits, subject
+from quickstudy.data import Splits
+from quickstudy.evaluate import Evaluation
+from quickstudy.evaluate import compare as paired
+from quickstudy.evaluate import evaluate as measure
+from quickstudy.experiment import versions
+from quickstudy.tasks import Episodes, episodes
+
+MOST_WAYS = 20  # of a task, unless more are asked for
+
+
+def run(
+    text: str,
+    data: str | None,
+    split: str | None,
+    size: int | None,
+    part: str,
+    way: int | None,
+    shot: int | None,
+    query: int,
+    tasks: int,
+    options: Sequence[str],
+    as_json: bool,
+) -> None:
+    """``quickstudy evaluate``."""
+    measured = subject(text, options)
+    name, pools = splits([measured], data, split, size)
+    drawn = _tasks([measured], pools, part, way, shot, query)
+    result = _measure(measured, pools, drawn, tasks)
+    if as_json:
+        print(json.dumps(summary(result, name, pools)))
+    else:
+        print(line(result))
+
+
+def run_comparison(
+    texts: Sequence[str],
+    data: str | None,
+    split: str | None,
+    size: int | None,
+    part: str,
+    way: int | None,
+    shot: int | None,
+    query: int,
+    tasks: int,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """``quickstudy compare``."""
+    if not texts:
+        raise ValueError("name at least one run folder or learner to compare")
+    subjects = [subject(text) for text in texts]
+    name, pools = splits(subjects, data, split, size)
+    drawn = _tasks(subjects, pools, part, way, shot, query)
+    results = [_measure(each, pools, drawn, tasks) for each in subjects]
+    if as_json:
+        print(json.dumps({"results": [summary(r, name, pools) for r in results], "differences": differences(results)}))
+    else:
+        print(table(results))
+    if out is not None:
+        write_page(out, "Comparison", results, name, pools, {s.name: _curve(s) for s in subjects if s.run})
+        print(f"page: {out}", file=sys.stderr)
+
+
+def report(folder: Path, out: Path | None, way: int | None, shot: int | None, tasks: int) -> None:
+    """``quickstudy report``."""
+    measured = subject(str(folder))
+    name, pools = splits([measured], None, None, None)
+    result = _measure(measured, pools, _tasks([measured], pools, "test", way, shot, 15), tasks)
+    path = out or folder / "report.html"
+    write_page(path, measured.name, [result], name, pools, {measured.name: _curve(measured)})
+    print(line(result))
+    print(f"page: {path}", file=sys.stderr)
+
+
+def write_page(
+    path: Path,
+    title: str,
+    results: Sequence[Evaluation],
+    data: str,
+    pools: Splits,
+    curves: dict[str, list[dict[str, float]]],
+) -> None:
+    """The page of these evaluations, with what is needed to make it again."""
+    first = results[0]
+    facts = {
+        "Data": f"{data}, {pools.name} split, {len(pools.test)} test classes",
+        "Split SHA-256": pools.sha256,
+        "Tasks": f"{len(first.accuracy)} of {first.way}-way {first.shot}-shot, {first.query} queries per class",
+        "Command": shlex.join(["quickstudy", *sys.argv[1:]]),
+        "Versions": ", ".join(f"{name} {version}" for name, version in versions()["versions"].items()),
+    }
+    pages.save(path, pages.page(title, results, facts=facts, curves=curves, pictures=lambda c: _example(pools, c)))
+
+
+def summary(result: Evaluation, data: str, pools: Splits) -> dict[str, Any]:
+    """One evaluation as plain values."""
+    accuracy, interval = result.estimate
+    return {
+        "learner": result.name,
+        "data": data,
+        "split": pools.name,
+        "split_sha256": pools.sha256,
+        "way": result.way,
+        "shot": result.shot,
+        "query": result.query,
+        "tasks": len(result.accuracy),
+        "accuracy": accuracy,
+        "interval95": interval if interval == interval else None,
+        "calibration_error": result.calibration_error,
+        "transductive": result.transductive,
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def differences(results: Sequence[Evaluation]) -> list[dict[str, Any]]:
+    """Each against the first, on the same tasks."""
+    first, *others = results
+    pairs = [(other.name, paired(other, first)) for other in others]
+    return [{"learner": name, "against": first.name, "difference": d, "interval95": i} for name, (d, i) in pairs]
+
+
+def line(result: Evaluation) -> str:
+    """One evaluation in words."""
+    accuracy, interval = result.estimate
+    kind = ", transductive" if result.transductive else ""
+    return (
+        f"{result.name}: {100 * accuracy:.2f} ± {100 * interval:.2f} % "
+        f"({result.way}-way {result.shot}-shot, {len(result.accuracy)} tasks{kind}, {result.seconds:.1f} s)"
+    )
+
+
+def table(results: Sequence[Evaluation]) -> str:
+    """Several evaluations in columns, each with its paired difference to the first."""
+    first = results[0]
+    width = max(len(r.name) for r in results)
+    title = f"{first.way}-way {first.shot}-shot, {len(first.accuracy)} tasks, chance {100 / first.way:.1f} %"
+    rows = [title, f"{'':{width}}   accuracy %      against {first.name}"]
+    for result in results:
+        accuracy, interval = result.estimate
+        versus = ""
+        if result is not first:
+            difference, half = paired(result, first)
+            versus = f"{100 * difference:+6.2f} ± {100 * half:.2f}"
+        kind = "  transductive" if result.transductive else ""
+        rows.append(f"{result.name:{width}}   {100 * accuracy:5.2f} ± {100 * interval:.2f}    {versus}{kind}")
+    return "\n".join(rows)
+
+
+def _tasks(
+    subjects: Sequence[Subject], pools: Splits, part: str, way: int | None, shot: int | None, query: int
+) -> Episodes:
+    pool = {"train": pools.train, "valid": pools.valid, "test": pools.test}[part]
+    ways = way or min(common(subjects, "way", None), MOST_WAYS)
+    return episodes(pool, ways, shot or common(subjects, "shot", None), query)
+
+
+def _measure(measured: Subject, pools: Splits, drawn: Episodes, tasks: int) -> Evaluation:
+    if tasks < 1:
+        raise ValueError(f"--tasks is at least 1, got {tasks}")
+    return measure(measured.learner(pools), drawn, tasks, name=measured.name, progress=sys.stderr.isatty())
+
+
+def _curve(measured: Subject) -> list[dict[str, float]]:
+    return measured.run.metrics["curve"] if measured.run is not None else []
+
+
+def _example(pools: Splits, name: str) -> Tensor | None:
+    """The first picture of a test class."""
+    if name not in pools.test.names:
+        return None
+    return pools.test.images[int(pools.test.starts[pools.test.names.index(name)])]

@@ -1,0 +1,59 @@
+"""Reproducing published tables."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from quickstudy.recipes import TABLES
+from quickstudy.recipes.cells import Cell, gather, matching, published, run_seed
+from quickstudy.storage import read_json, write_json
+
+
+def run(
+    table: str, only: str, seeds: int, scale: float, tasks: int, runs: Path, results: Path, only_list: bool
+) -> None:
+    """``quickstudy reproduce TABLE``."""
+    if not table:
+        print("\n".join(f"{name:20} {len(cells)} cells" for name, cells in TABLES.items()))
+        return
+    if table not in TABLES:
+        raise ValueError(f"no table is called {table!r}; there are {', '.join(TABLES)}")
+    if not (cells := matching(TABLES[table], only)):
+        raise ValueError(f"no cell of {table} matches {only!r}; see them all with --list")
+    if seeds < 1 or scale <= 0 or tasks < 2:
+        raise ValueError(f"needs at least 1 seed, 2 tasks and a positive scale, got {seeds}, {tasks}, {scale}")
+    if only_list:
+        print("\n".join(_line(cell, results) for cell in cells))
+        return
+    _reproduce(cells, seeds, scale, tasks, runs, results)
+
+
+def _reproduce(cells: list[Cell], seeds: int, scale: float, tasks: int, runs: Path, results: Path) -> None:
+    command = f"quickstudy reproduce {cells[0].table} --seeds {seeds}" + (f" --scale {scale:g}" if scale != 1 else "")
+    for seed in range(seeds):
+        for cell in cells:
+            if seed and not cell.trained:
+                continue  # nothing in it depends on a seed
+            print(f"seed {seed}: {cell.title}", file=sys.stderr)
+            run_seed(cell, seed, scale=scale, tasks=tasks, runs=runs, progress=sys.stderr.isatty())
+            found = gather(cell, seeds, scale=scale, tasks=tasks, runs=runs, command=command)
+            if found is not None:
+                write_json(_path(cell, results), found)
+                print(_line(cell, results))
+
+
+def _path(cell: Cell, results: Path) -> Path:
+    return results / cell.table / f"{cell.name}.json"
+
+
+def _line(cell: Cell, results: Path) -> str:
+    paper = published(cell)
+    printed = f"published {paper['value']:5.1f}" if paper else "published     -"
+    path = _path(cell, results)
+    if not path.exists():
+        return f"{cell.title:62} {printed}   ours     -"
+    ours = read_json(path)
+    return (
+        f"{cell.title:62} {printed}   ours {ours['value']:5.2f} ± {ours['interval95']:.2f} ({len(ours['seeds'])} seeds)"
+    )

@@ -1,0 +1,87 @@
+"""What a command is asked about: a run folder, or a learner by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quickstudy import data, experiment, learners
+from quickstudy.core import Learner
+from quickstudy.data import Splits
+from quickstudy.experiment import Experiment
+from quickstudy.files import FileProblem
+from quickstudy.storage import Run
+
+BARE = Experiment(way=5, shot=1)  # the tasks of a learner that was never trained, unless told otherwise
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A learner to be measured, and how it came about."""
+
+    name: str
+    asked: Experiment
+    run: Run | None
+    options: dict[str, Any]
+
+    def learner(self, splits: Splits) -> Learner:
+        if self.run is not None:
+            return experiment.trained(self.run, splits)
+        made = experiment.learner(self.name, splits, self.options)
+        if any(True for _ in made.parameters()):
+            raise ValueError(f"{self.name} has to be trained first: quickstudy train {self.name}")
+        return made
+
+
+def subject(text: str, options: Sequence[str] = ()) -> Subject:
+    """Raises FileProblem or ValueError where it is neither a run folder nor a learner's name."""
+    path = Path(text)
+    if text in learners.__all__ and not (path / "config.json").exists():
+        return Subject(text, BARE, None, parse(options))
+    if not path.exists():
+        names = ", ".join(learners.__all__)
+        raise FileProblem(f"{text} is neither a run folder nor a learner; learners are {names}")
+    run = Run.open(path)
+    if options:
+        raise ValueError(f"{text} was trained with its own options; --options is for learners by name")
+    asked = experiment.from_run(run)
+    return Subject(f"{asked.learner} ({path.name})", asked, run, asked.options)
+
+
+def parse(options: Sequence[str]) -> dict[str, Any]:
+    """KEY=VALUE pairs, values as JSON where they are that, else as text. Raises ValueError."""
+    pairs = [option.partition("=") for option in options]
+    if bad := [option for option, pair in zip(options, pairs, strict=True) if not (pair[0] and pair[1])]:
+        raise ValueError(f"options are KEY=VALUE, such as width=32; got {bad[0]!r}")
+    return {key: _value(text) for key, _, text in pairs}
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def common(subjects: Sequence[Subject], field: str, given: Any) -> Any:
+    """What was given, or what all the trained ones share. Raises ValueError where they differ."""
+    if given is not None:
+        return given
+    trained = [s for s in subjects if s.run is not None] or list(subjects)
+    values = {getattr(s.asked, field): s.name for s in trained}
+    if len(values) > 1:
+        differing = ", ".join(f"{name} with {value}" for value, name in values.items())
+        raise ValueError(f"the runs were trained with different {field}: {differing}; say which: --{field} VALUE")
+    return next(iter(values))
+
+
+def splits(subjects: Sequence[Subject], name: str | None, split: str | None, size: int | None) -> tuple[str, Splits]:
+    """The data that all are measured on, and their name."""
+    chosen = common(subjects, "data", name)
+    own = name is None
+    part = common(subjects, "split", split) if own else split
+    side = common(subjects, "size", size) if own else size
+    return chosen, data.load(chosen, size=side, split=part)

@@ -1,0 +1,76 @@
+"""Training into a run folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from quickstudy import devices, experiment, learners
+from quickstudy.commands.subjects import parse
+from quickstudy.experiment import Experiment
+from quickstudy.files import FileProblem
+from quickstudy.storage import Run
+from quickstudy.train import Progress
+
+STEPS = 2000
+
+
+def start(
+    learner: str,
+    data: str,
+    split: str | None,
+    size: int | None,
+    way: int,
+    shot: int,
+    query: int,
+    batch: int,
+    steps: int | None,
+    minutes: float | None,
+    rate: float,
+    precision: str,
+    seed: int,
+    options: Sequence[str],
+    out: Path | None,
+) -> None:
+    """``quickstudy train LEARNER``."""
+    if not learner:
+        raise ValueError(f"name a learner to train: {', '.join(learners.__all__)}; or --resume RUN")
+    if steps is not None and minutes is not None:
+        raise ValueError("--steps and --minutes are two ways to say how long; give one of them")
+    asked = Experiment(
+        learner=learner,
+        options=parse(options),
+        data=data,
+        split=split,
+        size=size,
+        way=way,
+        shot=shot,
+        query=query,
+        batch=batch,
+        steps=steps or STEPS,
+        rate=rate,
+        precision=devices.native() if precision == "auto" else precision,
+        seed=seed,
+    )
+    folder = (
+        out
+        or Path("runs")
+        / f"{learner}-{data.replace('folder:', '').strip('/').split('/')[-1]}-{way}way-{shot}shot-seed{seed}"
+    )
+    if (folder / "config.json").exists():
+        raise FileProblem(f"{folder} holds a run already; go on with --resume {folder}, or choose another --out")
+    done = asked.run(folder, minutes=minutes, progress=True)[1]
+    _say(folder, done)
+
+
+def go_on(folder: Path) -> None:
+    """``quickstudy train --resume RUN``."""
+    asked = experiment.from_run(Run.open(folder))
+    _say(folder, asked.run(folder, progress=True)[1])
+
+
+def _say(folder: Path, done: Progress) -> None:
+    best = done.best or {"score": float("nan"), "step": done.step}
+    print(f"best on validation classes: {100 * best['score']:.2f} % at step {best['step']:.0f}; run folder: {folder}")
+    print(f"next: quickstudy evaluate {folder}   |   quickstudy report {folder}", file=sys.stderr)

@@ -1,0 +1,47 @@
+"""Omniglot, 5 and 20 ways, 1 and 5 shots: the table that every few-shot paper prints.
+
+Protocol: 28 x 28, quarter-turns are classes, 1,100 / 100 / 423 characters, 1,000 test tasks with 15 queries a class,
+inductive (batch statistics averaged over training tasks). ``lake`` cells test on alphabets never seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from quickstudy.experiment import Experiment
+from quickstudy.recipes.cells import Cell
+
+TABLE = "omniglot-fewshot"
+SETTINGS = ((5, 1), (5, 5), (20, 1), (20, 5))  # (way, shot)
+BASE = Experiment(data="omniglot", split="random", size=28, way=60, query=5, precision="bfloat16")
+
+PROTOTYPES = {1: replace(BASE, shot=1, steps=8000), 5: replace(BASE, shot=5, steps=4000)}
+MATCHING = {
+    1: replace(BASE, learner="matching", shot=1, steps=6000),
+    5: replace(BASE, learner="matching", shot=5, steps=4000),
+}
+SIAMESE = replace(BASE, learner="siamese", shot=1, steps=6000)
+CLASSIFIER = replace(BASE, learner="classifier", shot=1, steps=4000)
+PIXELS = replace(BASE, learner="neighbours")
+DENSITY = replace(BASE, learner="density", options={"bandwidth": 2.0})
+
+
+def _cells(method: str, variant: str, asked: dict[int, Experiment] | Experiment, *, trained: bool = True) -> list[Cell]:
+    by_shot = asked if isinstance(asked, dict) else {1: asked, 5: asked}
+    return [Cell(TABLE, method, variant, way, shot, by_shot[shot], trained) for way, shot in SETTINGS]
+
+
+def _lake(asked: dict[int, Experiment]) -> dict[int, Experiment]:
+    return {shot: replace(one, split="lake") for shot, one in asked.items()}
+
+
+CELLS = [
+    *_cells("pixels", "cosine, no fine-tuning", PIXELS, trained=False),
+    *_cells("pixels", "cosine, lake split", replace(PIXELS, split="lake"), trained=False),
+    *_cells("kernel density", "Gaussian on pixels", DENSITY, trained=False),
+    *_cells("prototypical networks", "squared Euclidean", PROTOTYPES),
+    *_cells("matching networks", "cosine, no fine-tuning", MATCHING),
+    *_cells("convolutional siamese net", "cosine, no fine-tuning", SIAMESE),
+    *_cells("baseline classifier", "cosine, no fine-tuning", CLASSIFIER),
+    *_cells("prototypical networks", "squared Euclidean, lake split", _lake(PROTOTYPES)),
+]
