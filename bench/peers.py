@@ -41,7 +41,7 @@ def versions() -> dict[str, str]:
 def _torchvision() -> None:
     """Both import it without using it. PyPI's build brings no operators for a CPU torch, and then names one."""
     try:
-        import torchvision  # noqa: F401
+        import torchvision
     except RuntimeError as error:
         if "operator torchvision::" not in str(error):
             raise

@@ -39,7 +39,7 @@ def commit() -> str:
 def hardware() -> str:
     """Processor and number of cores."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
-    fields = dict(reversed([part.strip() for part in line.split(":", 1)] for line in lines if ":" in line))
+    fields = dict([part.strip() for part in line.split(":", 1)] for line in lines if ":" in line)
     model = f"family {fields.get('cpu family')} model {fields.get('model')}"
     return f"{fields.get('model name', platform.machine())} ({model}), {os.cpu_count()} cores"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -26,11 +26,11 @@ class Axes:
     x: tuple[float, float]
     y: tuple[float, float]
     width: int = 440
-    height: int = 270
+    height: int = 290
     log: bool = False
-    left: int = 50
+    left: int = 42
     bottom: int = 42
-    top: int = 12
+    top: int = 32
     right: int = 14
 
     def across(self, x: float) -> float:
@@ -40,24 +40,20 @@ class Axes:
         share = _share(math.log(y), math.log(self.y[0]), math.log(self.y[1])) if self.log else _share(y, *self.y)
         return self.height - self.bottom - share * (self.height - self.bottom - self.top)
 
-    def frame(self, xlabel: str, ylabel: str, xticks: Sequence[float], yticks: Sequence[float], unit: str = "") -> str:
-        """Grid lines, tick labels and what is drawn along the axes."""
+    def frame(self, xlabel: str, ylabel: str, xticks: Sequence[float], yticks: Sequence[float]) -> str:
+        """Grid lines, tick labels, and what the axes are: the vertical one above its end."""
         right, floor = self.width - self.right, self.height - self.bottom
         parts = [
             f'<line class="grid" x1="{self.left}" x2="{right}" y1="{self.up(y):.1f}" y2="{self.up(y):.1f}"/>'
-            f'<text x="{self.left - 7}" y="{self.up(y) + 4:.1f}" text-anchor="end">{_number(y)}{unit}</text>'
+            f'<text x="{self.left - 7}" y="{self.up(y) + 4:.1f}" text-anchor="end">{_number(y)}</text>'
             for y in yticks
         ]
         parts += [
-            f'<text x="{self.across(x):.1f}" y="{floor + 17}" text-anchor="middle">{_number(x)}{unit if unit else ""}</text>'
-            for x in xticks
+            f'<text x="{self.across(x):.1f}" y="{floor + 17}" text-anchor="middle">{_number(x)}</text>' for x in xticks
         ]
-        middle = (self.top + floor) / 2
         parts.append(f'<line class="axis" x1="{self.left}" x2="{right}" y1="{floor}" y2="{floor}"/>')
-        parts.append(f'<text class="what" x="{right}" y="{self.height - 6}" text-anchor="end">{escape(xlabel)}</text>')
-        if ylabel:
-            turn = f'transform="rotate(-90 12 {middle:.0f})"'
-            parts.append(f'<text class="what" x="12" y="{middle:.0f}" {turn} text-anchor="middle">{escape(ylabel)}</text>')
+        parts.append(f'<text x="{right}" y="{self.height - 5}" text-anchor="end">{escape(xlabel)}</text>')
+        parts.append(f'<text class="what" x="0" y="12">{escape(ylabel)}</text>')
         return "".join(parts)
 
     def svg(self, description: str, *parts: str) -> str:
@@ -68,6 +64,7 @@ class Axes:
 
 
 def colour(index: int) -> str:
+    """The colour of the index-th method, in every chart."""
     return COLOURS[index % len(COLOURS)]
 
 
@@ -79,6 +76,12 @@ def key(index: int) -> str:
     )
 
 
+def dot(index: int) -> str:
+    """The colour of a method, beside its name."""
+    disc = f'<circle cx="5" cy="5" r="5" fill="{colour(index)}"/>'
+    return f'<svg class="dot" viewBox="0 0 10 10" aria-hidden="true">{disc}</svg>'
+
+
 def lines(series: Mapping[int, Points], *, what: str, describe: str, percent: bool = False, dots: bool = False) -> str:
     """Lines by step, coloured by the number of their method; logarithmic where the values span a wide range."""
     values = [y for points in series.values() for _, y in points]
@@ -87,25 +90,25 @@ def lines(series: Mapping[int, Points], *, what: str, describe: str, percent: bo
     log = not percent and low > 0 and high / low > WIDE
     yticks = _decades(low, high) if log else _ticks(low, high)
     span = (min(low, yticks[0]), max(high, yticks[-1]))
+    xticks = [tick for tick in _ticks(0, max(steps)) if tick <= max(steps)]
     axes = Axes((0, max(steps)), span, log=log)
     drawn = [_line(axes, index, points, dots) for index, points in series.items()]
-    label = f"{what} (logarithmic)" if log else what
-    scale = axes.frame("step", label, _ticks(0, max(steps), 5), yticks)
-    return axes.svg(describe, scale, *drawn)
+    label = f"{what}, logarithmic" if log else what
+    return axes.svg(describe, axes.frame("step", label, xticks, yticks), *drawn)
 
 
 def whisker(value: metrics.Estimate, span: tuple[float, float], index: int, chance: float) -> str:
     """A dot with its 95 % interval on a shared scale; a tick where guessing would be."""
     axes = Axes(span, (0, 1), width=180, height=26, left=6, right=6, top=0, bottom=0)
-    parts = [f'<line class="grid" x1="6" x2="174" y1="13" y2="13"/>']
+    parts = ['<line class="grid" x1="6" x2="174" y1="13" y2="13"/>']
     if span[0] <= chance <= span[1]:
         x = axes.across(chance)
         parts.append(f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="6" y2="20"><title>guessing</title></line>')
     low, high = (axes.across(_clip(value.mean + side * value.interval95, *span)) for side in (-1, 1))
-    style = f'stroke="{colour(index)}" stroke-width="2"'
+    style = f'stroke="{colour(index)}" stroke-width="1.5"'
     if math.isfinite(value.interval95):
-        parts.append(f'<path d="M{low:.1f} 13H{high:.1f}M{low:.1f} 8v10M{high:.1f} 8v10" fill="none" {style}/>')
-    parts.append(f'<circle cx="{axes.across(value.mean):.1f}" cy="13" r="4" fill="{colour(index)}"/>')
+        parts.append(f'<path d="M{low:.1f} 13H{high:.1f}M{low:.1f} 7v12M{high:.1f} 7v12" fill="none" {style}/>')
+    parts.append(f'<circle cx="{axes.across(value.mean):.1f}" cy="13" r="3" fill="{colour(index)}"/>')
     return f'<svg class="whisker" viewBox="0 0 180 26" aria-hidden="true">{"".join(parts)}</svg>'
 
 
@@ -120,14 +123,15 @@ def scale(values: Sequence[metrics.Estimate]) -> tuple[float, float]:
 
 def reliability(confidence: np.ndarray, right: np.ndarray, index: int, name: str) -> str:
     """Share right by confidence, against the diagonal where they agree; bars below show how many answers."""
-    axes = Axes((0, 100), (0, 100), width=300, height=300)
+    axes = Axes((0, 100), (0, 100), width=260, height=270)
     means, shares, counts = metrics.reliability(confidence, right, bins=BINS)
     parts = [axes.frame("confidence, %", "right, %", range(0, 101, 25), range(0, 101, 25))]
     floor, room = axes.up(0), 0.2 * (axes.up(0) - axes.up(100))
     for i, count in enumerate(counts):
-        left, right_end, tall = axes.across(100 * i / BINS), axes.across(100 * (i + 1) / BINS), room * count / counts.max()
+        start, end = axes.across(100 * i / BINS), axes.across(100 * (i + 1) / BINS)
+        tall = room * count / counts.max()
         parts.append(
-            f'<rect class="count" x="{left + 1:.1f}" y="{floor - tall:.1f}" width="{right_end - left - 2:.1f}" '
+            f'<rect class="count" x="{start + 1:.1f}" y="{floor - tall:.1f}" width="{end - start - 2:.1f}" '
             f'height="{tall:.1f}"><title>{count:,} answers</title></rect>'
         )
     ends = [f"{axes.across(v):.1f} {axes.up(v):.1f}" for v in (0, 100)]
@@ -147,9 +151,9 @@ def histogram(rights: np.ndarray, asked: int, span: tuple[int, int], index: int,
     edges = np.arange(span[0], span[1] + step + 1, step)
     counts = np.histogram(rights, edges - 0.5)[0]
     percents = 100 * (edges - 0.5) / asked
-    axes = Axes((percents[0], percents[-1]), (0, max(1, int(counts.max()))), width=300, height=190)
+    axes = Axes((percents[0], percents[-1]), (0, max(1, int(counts.max()))), width=260, height=190)
     yticks = [t for t in _ticks(0, axes.y[1], 3) if t == int(t)]
-    xticks = [t for t in _ticks(max(0.0, percents[0]), min(100.0, percents[-1]), 4) if axes.x[0] <= t <= axes.x[1]]
+    xticks = [t for t in _ticks(max(0.0, percents[0]), min(100.0, percents[-1]), 6) if axes.x[0] <= t <= axes.x[1]]
     parts = [axes.frame("accuracy of a task, %", "tasks", xticks, [t for t in yticks if t <= axes.y[1]])]
     for left, right, first, count in zip(percents, percents[1:], edges, counts, strict=False):
         x, width, y = axes.across(left), axes.across(right) - axes.across(left), axes.up(count)
@@ -163,8 +167,8 @@ def histogram(rights: np.ndarray, asked: int, span: tuple[int, int], index: int,
 
 def _line(axes: Axes, index: int, points: Points, dots: bool) -> str:
     places = [f"{axes.across(x):.1f} {axes.up(y):.1f}" for x, y in points]
-    dash = _dash(index)
-    drawn = f'<path d="M{"L".join(places)}" fill="none" stroke="{colour(index)}" stroke-width="2" stroke-dasharray="{dash}"/>'
+    style = f'fill="none" stroke="{colour(index)}" stroke-width="2" stroke-dasharray="{_dash(index)}"'
+    drawn = f'<path d="M{"L".join(places)}" {style}/>'
     if dots or len(points) == 1:
         drawn += "".join(
             f'<circle cx="{axes.across(x):.1f}" cy="{axes.up(y):.1f}" r="3" fill="{colour(index)}"/>' for x, y in points
@@ -193,12 +197,14 @@ def _ticks(low: float, high: float, most: int = 5) -> list[float]:
 
 
 def _decades(low: float, high: float) -> list[float]:
-    """Powers of ten around the range."""
-    return [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
+    """At most about five powers of ten around the range."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    step = max(1, math.ceil((last - first) / 5))
+    return [10.0**power for power in range(first, last + step, step)]
 
 
 def _number(value: float) -> str:
+    if 0 < abs(value) < 1e-3:
+        power = round(math.log10(abs(value)))
+        return f'10<tspan dy="-4" font-size="9">−{-power}</tspan>'
     return f"{value:,.10g}".replace("-", "−")
-
-
-Draw = Callable[[], str]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import platform
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,7 @@ class Experiment:
     rate: float = 1e-3
     precision: str = "float32"
     seed: int = 0
+    validations: int = 10
     calibrated: bool = True  # batch statistics averaged over training tasks, so that evaluation is inductive
 
     def splits(self) -> Splits:
@@ -69,11 +72,7 @@ class Experiment:
         fresh = self.build(splits)
         tasks = self.tasks(splits, fresh)
         if not (folder / "config.json").exists():
-            asked = (
-                self
-                if minutes is None
-                else self.within(minutes, pace(fresh, tasks, batch=self.batch, precision=self.precision))
-            )
+            asked = self if minutes is None else self.within(minutes, splits, fresh)
             Run.create(folder, {"experiment": dataclasses.asdict(asked), "split_sha256": splits.sha256, **versions()})
         run = Run.open(folder)
         kept = from_run(run)
@@ -88,6 +87,7 @@ class Experiment:
             batch=self.batch,
             rate=self.rate,
             validate=lambda module: self.score(splits, module),
+            validations=self.validations,
             precision=self.precision,
             seed=self.seed,
             run=run,
@@ -95,9 +95,14 @@ class Experiment:
         )
         return fresh, done
 
-    def within(self, minutes: float, seconds: float) -> Experiment:
-        """The same with as many steps as fit the minutes, a tenth of which goes to validation."""
-        return dataclasses.replace(self, steps=max(20, int(60 * minutes * 0.9 / seconds)))
+    def within(self, minutes: float, splits: Splits, learner: Learner) -> Experiment:
+        """The same with as many steps as fit the minutes here, validation included: measured once, then kept."""
+        trial = copy.deepcopy(learner)
+        begun = time.perf_counter()
+        self.score(splits, trial)
+        left = 60 * minutes - self.validations * (time.perf_counter() - begun)
+        each = pace(trial, self.tasks(splits, learner), batch=self.batch, precision=self.precision)
+        return dataclasses.replace(self, steps=max(20, int(left / each)))
 
 
 def learner(name: str, splits: Splits, options: dict[str, Any]) -> Learner:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from quickstudy.evaluate import Shown
+from quickstudy.evaluate import Evaluation, Shown
 
 ROW = 12  # pictures beside each other in a sheet
 SIDES = (96, 56)  # pixels that a picture keeps, in sheets of few and of many
@@ -60,11 +60,12 @@ class Sheets:
 
     def html(self) -> str:
         """The hidden drawing that holds the picture data; it comes before the first use."""
-        return f'<svg class="sheets" width="0" height="0" aria-hidden="true"><defs>{"".join(self._images.values())}</defs></svg>'
+        images = "".join(self._images.values())
+        return f'<svg class="sheets" width="0" height="0" aria-hidden="true"><defs>{images}</defs></svg>'
 
 
 def pixels(picture: Tensor) -> np.ndarray:
-    """(h, w) or (h, w, 3) uint8 from (c, h, w), uint8 or 0..1: one channel is bright ink and comes out dark on white."""
+    """(h, w) or (h, w, 3) uint8 from (c, h, w), uint8 or 0..1. One channel: bright ink, comes out dark on white."""
     values = picture.detach().cpu()
     values = values.float() / 255 if values.dtype == torch.uint8 else values.float()
     scaled = (values.nan_to_num().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
@@ -73,11 +74,66 @@ def pixels(picture: Tensor) -> np.ndarray:
     return 255 - scaled[0]
 
 
+def tasks(evaluations: Sequence[Evaluation], sheets: Sheets, best: int) -> str:
+    """The shown tasks as each method answered them, one at a time to choose from; first what the best one said."""
+    drawn, count = _shown(evaluations)
+    if not count:
+        return ""
+    panels = []
+    for m in drawn:
+        for t, shown in enumerate(evaluations[m].shown[:count]):
+            right = int((shown.answers == np.asarray(shown.task.query.y)).sum())
+            told = f"<b>{escape(evaluations[m].name)}</b>, task {shown.index}: {right} of {len(shown.answers)} right"
+            body = f'<p class="told">{told}</p>{task(shown, sheets)}'
+            panels.append(f'<div class="panel p{m}-{t}">{body}</div>\n')
+    first = best if best in drawn else drawn[0]
+    indices = [str(shown.index) for shown in evaluations[first].shown[:count]]
+    methods = _choice("method", "m", {m: evaluations[m].name for m in drawn}, first) if len(drawn) > 1 else ""
+    choices = methods + (_choice("task", "t", dict(enumerate(indices)), 0) if count > 1 else "")
+    choices = f'<div class="choices">{choices}</div>\n' if choices else ""
+    return (
+        '<section class="drawn">\n<h2>What it was shown and what it said</h2>\n<p>Each box is a class: first what '
+        "the learner was shown of it; then, framed, what it was asked about. "
+        '<span class="yes-word">✓ right</span>, <span class="no-word">✗ wrong</span> with the number of the class it '
+        f"was taken for.</p>\n{choices}{''.join(panels)}</section>\n"
+    )
+
+
+def _shown(evaluations: Sequence[Evaluation]) -> tuple[list[int], int]:
+    """Which evaluations have tasks to draw, and how many tasks all of them have."""
+    drawn = [i for i, e in enumerate(evaluations) if e.shown]
+    return drawn, min((len(evaluations[i].shown) for i in drawn), default=0)
+
+
+def _choice(what: str, letter: str, names: Mapping[int, str], chosen: int) -> str:
+    options = "".join(
+        f'<label><input type="radio" name="{what}" id="{letter}{i}"{" checked" if i == chosen else ""}>'
+        f"<span>{escape(name)}</span></label>"
+        for i, name in names.items()
+    )
+    return f"<fieldset><legend>{what}</legend>{options}</fieldset>"
+
+
+def choosing(evaluations: Sequence[Evaluation]) -> str:
+    """Style that shows the chosen panel; a browser that cannot choose shows them all."""
+    drawn, count = _shown(evaluations)
+    rules = []
+    for m in drawn:
+        for t in range(count):
+            asked = (f":has(#m{m}:checked)" if len(drawn) > 1 else "") + (f":has(#t{t}:checked)" if count > 1 else "")
+            rules.append(f".drawn{asked} .p{m}-{t}")
+    if not rules:
+        return ""
+    shown = ",\n".join(rules)
+    return f"@supports selector(:has(a)) {{\n.panel {{ display: none }}\n{shown} {{ display: block }}\n}}\n"
+
+
 def task(shown: Shown, sheets: Sheets) -> str:
     """The classes of a task: what was shown of each, what was asked, and what was answered."""
     support, query = shown.task
     sheet = sheets.add([*support.x, *query.x])
     learned, asked = np.asarray(support.y), np.asarray(query.y)
+    several = " several" if len(learned) > len(shown.classes) else ""
     cards = []
     for label, name in enumerate(shown.classes):
         examples = [sheet.picture(int(i), name) for i in np.flatnonzero(learned == label)]
@@ -85,10 +141,11 @@ def task(shown: Shown, sheets: Sheets) -> str:
         answers = [_answer(shown, sheet, int(i), len(support.x)) for i in rows]
         cards.append(
             f'<li class="class"><p class="name" title="{escape(name)}"><b>{label + 1}</b> {escape(name)}</p>'
-            f'<div class="row"><div class="support">{"".join(examples)}</div>'
+            f'<div class="row{several}"><div class="support">{"".join(examples)}</div>'
             f'<div class="asked">{"".join(answers)}</div></div>{_said(shown, rows)}</li>'
         )
-    return f'<ol class="classes">{"".join(cards)}</ol>'
+    photos = " photos" if support.x.shape[1] == 3 else ""
+    return f'<ol class="classes{photos}">{"".join(cards)}</ol>'
 
 
 def _answer(shown: Shown, sheet: Sheet, i: int, offset: int) -> str:
@@ -103,7 +160,7 @@ def _said(shown: Shown, rows: np.ndarray) -> str:
     """What the wrong answers about one class were, in words."""
     wrong = Counter(int(shown.answers[i]) for i in rows if shown.answers[i] != int(shown.task.query.y[i]))
     told = [
-        f"<b>{said + 1}</b> {escape(shown.classes[said])}" + (f" ({count}×)" if count > 1 else "")
+        f"<b>{said + 1}</b>&nbsp;{escape(shown.classes[said])}" + (f" ({count}×)" if count > 1 else "")
         for said, count in wrong.most_common()
     ]
     return f'<p class="said">✗ taken for {", ".join(told)}</p>' if told else ""

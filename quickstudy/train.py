@@ -21,7 +21,7 @@ from quickstudy.storage import Run
 
 L = TypeVar("L", bound=Learner)
 RECORDS = 200  # points of a learning curve
-SECONDS = 20.0  # between checkpoints
+SHARE = 0.02  # of the time, at most, that goes to writing checkpoints
 
 
 class Diverged(ArithmeticError):
@@ -108,7 +108,8 @@ class _Loop:
     ) -> None:
         every = max(1, self.steps // RECORDS)
         exams = {math.ceil(self.steps * (i + 1) / validations) for i in range(validations)}
-        begun, saved, since = time.monotonic() - state.seconds, time.monotonic(), []
+        begun, due = time.monotonic() - state.seconds, 0.0
+        since: list[Tensor] = []
         while state.step < self.steps:
             since.append(self.step(state.step))
             state.step += 1
@@ -119,9 +120,10 @@ class _Loop:
             self.record(state, since, validate if exam else None)
             since, state.seconds = [], time.monotonic() - begun
             bar.set_postfix(_postfix(state))
-            if run is not None and (time.monotonic() - saved > SECONDS or state.step == self.steps):
+            if run is not None and (time.monotonic() > due or state.step == self.steps):
+                writing = time.monotonic()
                 run.save_checkpoint(*self.checkpoint(state))
-                saved = time.monotonic()
+                due = time.monotonic() + (time.monotonic() - writing) / SHARE
 
     def step(self, step: int) -> Tensor:
         """One update; the loss before it."""

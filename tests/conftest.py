@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from quickstudy.core import Examples, Learner, Task
+from quickstudy.core import Examples, Task
 from quickstudy.data.pool import Pool, build
 
 settings.register_profile("quick", deadline=None, max_examples=30)
@@ -30,6 +30,17 @@ def blobs(sizes, *, shape=SHAPE, seed=0) -> Pool:
     return build(groups)
 
 
+def random_task(way=3, shot=2, query=4, *, shape=SHAPE, dtype=torch.float64, seed=0) -> Task:
+    """Noise, labelled in no order."""
+    chance = torch.Generator().manual_seed(seed)
+
+    def examples(each):
+        x = torch.rand((way * each, *shape), generator=chance, dtype=dtype)
+        return Examples(x, torch.arange(way).repeat(each)[torch.randperm(way * each, generator=chance)])
+
+    return Task(examples(shot), examples(query))
+
+
 @pytest.fixture(scope="session")
 def pool() -> Pool:
     return blobs([10] * 12)
@@ -40,15 +51,11 @@ def uneven() -> Pool:
     return blobs([4, 9, 5, 17, 4, 6])
 
 
-def random_task(way=3, shot=2, query=4, *, shape=SHAPE, dtype=torch.float64, seed=0) -> Task:
-    chance = torch.Generator().manual_seed(seed)
-    xs = torch.rand((way * (shot + query), *shape), generator=chance, dtype=dtype)
-    labels = torch.arange(way).repeat(shot + query)
-    order = torch.randperm(way * shot, generator=chance)
-    n = way * shot
-    return Task(Examples(xs[:n], labels[:n][order]), Examples(xs[n:], labels[n:]))
+@pytest.fixture(scope="session")
+def make_pool():
+    return blobs
 
 
-def logits(learner: Learner, task: Task, way: int) -> torch.Tensor:
-    with torch.no_grad():
-        return learner(task.support, task.query.x, way)
+@pytest.fixture(scope="session")
+def make_task():
+    return random_task

@@ -20,15 +20,15 @@ def run(out: Path, minutes: float, tasks: int) -> None:
     """Trains (or goes on with) the run in ``out``, compares it with the plain baselines, writes the page."""
     if minutes <= 0:
         raise ValueError(f"--minutes is a positive time, got {minutes}")
-    asked = Experiment(way=30, precision=devices.native())
+    asked = Experiment(way=30, precision=devices.native(), validations=5)
     pools = asked.splits()
     print(f"learning to learn from {len(pools.train)} characters of {_scripts(pools.train.names)}", file=sys.stderr)
-    learner, done = asked.run(out, minutes=minutes, progress=True)
+    learner, done = asked.run(out, minutes=minutes, progress=sys.stderr.isatty())
     print(f"now {len(pools.test)} characters of scripts never seen: {_scripts(pools.test.names)}", file=sys.stderr)
     drawn = episodes(pools.test, WAY, 1, 10)
     shape = pools.test.shape
     rivals = {"prototypes": learner, "neighbours": learners.neighbours(shape), "density": learners.density(shape)}
-    results = [evaluate(rival, drawn, tasks, name=name, progress=True) for name, rival in rivals.items()]
+    results = [evaluate(rival, drawn, tasks, name=name, progress=sys.stderr.isatty()) for name, rival in rivals.items()]
     page = out / "report.html"
     write_page(page, "Letters never seen before, from one example each", results, "glyphs", pools, _curves(done))
     print(table(results))

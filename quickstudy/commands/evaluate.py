@@ -98,11 +98,11 @@ def write_page(
     """The page of these evaluations, with what is needed to make it again."""
     first = results[0]
     facts = {
-        "Data": f"{data}, {pools.name} split, {len(pools.test)} test classes",
-        "Split SHA-256": pools.sha256,
-        "Tasks": f"{len(first.accuracy)} of {first.way}-way {first.shot}-shot, {first.query} queries per class",
-        "Command": shlex.join(["quickstudy", *sys.argv[1:]]),
-        "Versions": ", ".join(f"{name} {version}" for name, version in versions()["versions"].items()),
+        "data": f"{data}, {pools.name} split, {len(pools.test)} test classes",
+        "split SHA-256": pools.sha256,
+        "tasks": f"{len(first.accuracy)} of {first.way}-way {first.shot}-shot, {first.query} queries per class",
+        "command": shlex.join(["quickstudy", *sys.argv[1:]]),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions()["versions"].items()),
     }
     pages.save(path, pages.page(title, results, facts=facts, curves=curves, pictures=lambda c: _example(pools, c)))
 

@@ -60,14 +60,14 @@ def start(
     )
     if (folder / "config.json").exists():
         raise FileProblem(f"{folder} holds a run already; go on with --resume {folder}, or choose another --out")
-    done = asked.run(folder, minutes=minutes, progress=True)[1]
+    done = asked.run(folder, minutes=minutes, progress=sys.stderr.isatty())[1]
     _say(folder, done)
 
 
 def go_on(folder: Path) -> None:
     """``quickstudy train --resume RUN``."""
     asked = experiment.from_run(Run.open(folder))
-    _say(folder, asked.run(folder, progress=True)[1])
+    _say(folder, asked.run(folder, progress=sys.stderr.isatty())[1])
 
 
 def _say(folder: Path, done: Progress) -> None:

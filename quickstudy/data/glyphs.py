@@ -15,10 +15,11 @@ from quickstudy.data.handwriting import chances, drawn
 from quickstudy.data.pictures import check_size
 from quickstudy.data.pool import Pool, Splits, build
 from quickstudy.data.scripts import TEST, TRAIN, VALID, Script, faces_of
-from quickstudy.data.strokes import Mask, alike, distances, printed, thinned
+from quickstudy.data.strokes import Mask, differences, distances, printed, thinned
 
 DRAWINGS = 20  # of each character, as in Omniglot
 SHORTEST = 32  # pixels of a line: a letter that is only a dot has nothing to draw
+ALIKE = 0.1  # letters that differ less in any of their faces are one class
 TOGETHER = 64  # characters at a time: bounds the memory
 VERSION = 2  # of the drawing: raised when it gives other pixels
 
@@ -63,7 +64,7 @@ def _lines() -> dict[str, Tensor]:
     for row, (name, _) in enumerate(printings):
         if lines[row].sum() > SHORTEST:
             rows.setdefault(name, []).append(row)
-    return {name: fields[rows[name]] for name in _distinct(rows, alike(fields))}
+    return {name: fields[rows[name]] for name in _distinct(rows, differences(fields) < ALIKE)}
 
 
 def _printings() -> Iterator[tuple[str, Mask]]:

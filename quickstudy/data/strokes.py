@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FIT, SIDE = 64, 80  # pixels: the longer side of a letter, and of the square around it
 POINTS = 128  # size at which a face draws, before it is reduced to FIT
-NEAR, APART = 0.065, 0.1  # two letters look alike where less than APART of either's line is farther than NEAR
+NEAR = 0.065  # of FIT: lines this close are the same to the eye
 AROUND = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))  # clockwise from the north
 
 Mask = NDArray[np.uint8]
@@ -67,12 +67,12 @@ def distances(lines: Mask) -> Tensor:
     return torch.from_numpy(np.stack([distance_transform_edt(1 - line) for line in lines]).astype(np.float32))
 
 
-def alike(fields: Tensor) -> Tensor:
-    """(n, n) booleans: which lines nearly coincide, from their distances (n, SIDE, SIDE)."""
+def differences(fields: Tensor) -> Tensor:
+    """(n, n) the part of either line, from 0 to 1, that is not near the other, from distances (n, SIDE, SIDE)."""
     line = (F.max_pool2d(-fields[:, None], 2) == 0).flatten(1).float()
     far = (F.avg_pool2d(fields[:, None], 2) > NEAR * FIT).flatten(1).float()
     apart = line @ far.T / line.sum(1, keepdim=True)
-    return torch.maximum(apart, apart.T) < APART
+    return torch.maximum(apart, apart.T)
 
 
 def _neighbours(inked: Mask) -> Mask:

@@ -43,11 +43,12 @@ class Prototypes(Learner[Sums]):
     def adapt(self, state: Sums, support: Examples) -> Sums:
         z = self.embed(support.x)  # (n, d)
         labels = one_hot(support.y, len(state.number), z.dtype)  # (n, way)
-        return Sums(state.total + class_sums(z, labels), state.number + labels.sum(0))
+        return Sums(state.total.to(z.device) + class_sums(z, labels), state.number.to(z.device) + labels.sum(0))
 
     def predict(self, state: Sums, x: Tensor) -> Tensor:
-        means = state.total / state.number.clamp_min(1)[:, None]
-        return mask_unseen(self.scale * self.similarity(self.embed(x), means), state.number)
+        z = self.embed(x)
+        total, number = state.total.to(z), state.number.to(z.device)  # an empty state may be of another type
+        return mask_unseen(self.scale * self.similarity(z, total / number.clamp_min(1)[:, None]), number)
 
 
 def prototypes(

@@ -40,10 +40,15 @@ def pairs(learner: Siamese, task: Task) -> Tensor:
     """Binary cross-entropy of "same class" over every (query, support) pair of an episode, as much weight on the
     pairs that are the same as on those that differ."""
     logits = learner.same(learner.embed(task.query.x), learner.embed(task.support.x))  # (q, n)
-    same = (task.query.y[:, None] == task.support.y).to(logits)
-    loss = F.binary_cross_entropy_with_logits(logits, same, reduction="none")
-    alike, different = (loss * same).sum() / same.sum(), (loss * (1 - same)).sum() / (1 - same).sum()
-    return (alike + different) / 2
+    real = (task.query.y[:, None] >= 0) & (task.support.y >= 0)  # no padding
+    same = task.query.y[:, None] == task.support.y
+    loss = F.binary_cross_entropy_with_logits(logits, same.to(logits), reduction="none")
+    return (_mean(loss, real & same) + _mean(loss, real & ~same)) / 2
+
+
+def _mean(values: Tensor, where: Tensor) -> Tensor:
+    """0 where there are none."""
+    return (values * where).sum() / where.sum().clamp_min(1)
 
 
 def siamese(shape: tuple[int, int, int], *, width: int = 64, normalization: str = "batch") -> Siamese:

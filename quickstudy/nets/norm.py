@@ -95,12 +95,19 @@ def _transformed(x: Tensor) -> bool:
     return torch._C._functorch.is_functorch_wrapped_tensor(x)
 
 
+class GroupNorm(nn.GroupNorm):
+    """Group normalization (Wu & He, 2018); torch's own cannot be mapped over tasks where channels lie last."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.contiguous() if _transformed(input) else input)
+
+
 def _group(channels: int) -> nn.Module:
-    return nn.GroupNorm(min(8, channels), channels)
+    return GroupNorm(min(8, channels), channels)
 
 
 def _layer(channels: int) -> nn.Module:
-    return nn.GroupNorm(1, channels)
+    return GroupNorm(1, channels)
 
 
 CHOICES: dict[str, Callable[[int], nn.Module]] = {

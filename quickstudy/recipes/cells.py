@@ -78,6 +78,9 @@ def run_seed(cell: Cell, seed: int, *, scale: float, tasks: int, runs: Path, pro
         "split_sha256": splits.sha256,
         "minutes": minutes,
         "steps": asked.steps if cell.trained else 0,
+        "commit": commit(),
+        "hardware": hardware(),
+        **versions(),
     }
     write_json(kept, found)
 
@@ -106,9 +109,9 @@ def gather(cell: Cell, seeds: int, *, scale: float, tasks: int, runs: Path, comm
         "split_sha256": parts[0]["split_sha256"],
         "steps": parts[0]["steps"],
         "command": command,
-        "commit": commit(),
-        **versions(),
-        "hardware": hardware(),
+        "commit": ", ".join(sorted({part["commit"] for part in parts})),
+        "versions": parts[-1]["versions"],
+        "hardware": ", ".join(sorted({part["hardware"] for part in parts})),
         "minutes": round(sum(part["minutes"] for part in parts) / len(parts), 1),
     }
 

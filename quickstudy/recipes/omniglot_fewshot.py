@@ -15,13 +15,13 @@ TABLE = "omniglot-fewshot"
 SETTINGS = ((5, 1), (5, 5), (20, 1), (20, 5))  # (way, shot)
 BASE = Experiment(data="omniglot", split="random", size=28, way=60, query=5, precision="bfloat16")
 
-PROTOTYPES = {1: replace(BASE, shot=1, steps=8000), 5: replace(BASE, shot=5, steps=4000)}
+PROTOTYPES = {1: replace(BASE, shot=1, steps=6000), 5: replace(BASE, shot=5, steps=3000)}
 MATCHING = {
-    1: replace(BASE, learner="matching", shot=1, steps=6000),
-    5: replace(BASE, learner="matching", shot=5, steps=4000),
+    1: replace(BASE, learner="matching", shot=1, steps=4000, rate=2e-3),
+    5: replace(BASE, learner="matching", shot=5, steps=3000, rate=2e-3),
 }
-SIAMESE = replace(BASE, learner="siamese", shot=1, steps=6000)
-CLASSIFIER = replace(BASE, learner="classifier", shot=1, steps=4000)
+SIAMESE = replace(BASE, learner="siamese", steps=4000, rate=2e-3)
+CLASSIFIER = replace(BASE, learner="classifier", steps=2000)
 PIXELS = replace(BASE, learner="neighbours")
 DENSITY = replace(BASE, learner="density", options={"bandwidth": 2.0})
 

@@ -12,7 +12,7 @@ import torch
 from quickstudy.data import Splits, glyphs
 from quickstudy.data.handwriting import chances, drawn
 from quickstudy.data.scripts import TEST, TRAIN, VALID, faces_of
-from quickstudy.data.strokes import SIDE, alike, distances, printed, thinned
+from quickstudy.data.strokes import SIDE, differences, distances, printed, thinned
 
 module = sys.modules["quickstudy.data.glyphs"]  # the package's name of it is the function's
 
@@ -94,12 +94,12 @@ def test_look_alikes_of_other_scripts_are_one_class(scripts: Splits):
     assert {"Cyrillic/U+0416", "Georgian/U+10E5", "Hebrew/U+05D0", "Tifinagh/U+2D63"} <= names
 
 
-def test_alike_is_symmetric_and_true_of_itself():
-    same = alike(torch.stack([_field(letter) for letter in "AΑБʘחג"]))
-    assert torch.equal(same, same.T)
-    assert same.diagonal().all()
-    assert same[0, 1]
-    assert same.sum() == 8
+def test_differences_are_symmetric_and_none_of_itself():
+    differ = differences(torch.stack([_field(letter) for letter in "AΑБʘחג"]))
+    assert torch.equal(differ, differ.T)
+    assert (differ.diagonal() == 0).all()
+    assert differ[0, 1] == 0
+    assert ((differ < module.ALIKE).sum(), differ.max() <= 1) == (8, True)
 
 
 def test_lines_are_thin_connected_and_inside():

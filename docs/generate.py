@@ -1,0 +1,110 @@
+"""Writes the tables of docs/results.md and README.md from the files under results/. ``--check`` only compares."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from quickstudy.files import write
+from quickstudy.recipes import TABLES
+from quickstudy.recipes.cells import read_results
+
+ROOT = Path(__file__).parents[1]
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+HEADLINE = [  # (method, variant) rows of the README
+    ("pixels", "cosine, no fine-tuning"),
+    ("baseline classifier", "cosine, no fine-tuning"),
+    ("convolutional siamese net", "cosine, no fine-tuning"),
+    ("matching networks", "cosine, no fine-tuning"),
+    ("prototypical networks", "squared Euclidean"),
+]
+SETTINGS = ["5-way 1-shot", "5-way 5-shot", "20-way 1-shot", "20-way 5-shot"]
+
+
+def results_page() -> str:
+    """docs/results.md: every cell, then every benchmark."""
+    lines = [
+        "# Results",
+        "",
+        "Made by `make docs` from the files under `results/`, which commands wrote. Accuracies are in per cent with",
+        "95 % intervals over test tasks (and over seeds, where there are several).",
+    ]
+    for table in TABLES:
+        cells = read_results(ROOT / "results" / table)
+        lines += ["", f"## {table}", "", *_full(cells), "", *_notes(cells)]
+    lines += ["", "## Speed", "", *_speed(read_results(ROOT / "results" / "bench"))]
+    return "\n".join(lines) + "\n"
+
+
+def readme(text: str) -> str:
+    """The README with its table of results renewed."""
+    head, rest = text.split(BEGIN)
+    _, tail = rest.split(END)
+    cells = {(c["method"], c["variant"], c["setting"]): c for c in read_results(ROOT / "results" / "omniglot-fewshot")}
+    rows = [
+        "| " + " | ".join([method, *(_short(cells.get((method, variant, s))) for s in SETTINGS)]) + " |"
+        for method, variant in HEADLINE
+    ]
+    title = "| Omniglot, published → ours | " + " | ".join(SETTINGS) + " |"
+    return head + "\n".join([BEGIN, title, "| --- " * 5 + "|", *rows, END]) + tail
+
+
+def _short(cell: Any) -> str:
+    if cell is None:
+        return ""
+    paper = f"{cell['published']['value']:.1f} → " if cell["published"] else ""
+    return f"{paper}**{cell['value']:.1f}** ± {cell['interval95']:.1f}"
+
+
+def _full(cells: Any) -> list[str]:
+    head = ["| method | variant | setting | published | ours | seeds | transductive | minutes a seed |", "| --- " * 8 + "|"]
+    return head + [_row(cell) for cell in cells]
+
+
+def _row(cell: Any) -> str:
+    paper = cell["published"]
+    interval = f" ± {paper['interval95']:.2f}" if paper and paper["interval95"] is not None else ""
+    printed = f"{paper['value']:.1f}{interval}" if paper else "–"
+    ours = f"{cell['value']:.2f} ± {cell['interval95']:.2f}"
+    kind = "yes" if cell["transductive"] else "no"
+    words = [cell["method"], cell["variant"], cell["setting"], printed, ours, len(cell["seeds"]), kind, cell["minutes"]]
+    return "| " + " | ".join(str(word) for word in words) + " |"
+
+
+def _notes(cells: Any) -> list[str]:
+    facts = {
+        "Tasks": {str(c["tasks"]) for c in cells},
+        "Splits (SHA-256)": {c["split_sha256"][:12] for c in cells},
+        "Commands": {f"`{c['command']}`" for c in cells},
+        "Commits": {c["commit"] for c in cells},
+        "Hardware": {c["hardware"] for c in cells},
+        "Versions": {", ".join(f"{name} {v}" for name, v in c["versions"].items()) for c in cells},
+    }
+    return [f"- {name}: {', '.join(sorted(values))}" for name, values in facts.items() if values]
+
+
+def _speed(benches: Any) -> list[str]:
+    head = ["| work | against | ours | theirs | ratio | rounds | hardware |", "| --- " * 7 + "|"]
+    return head + [_bench(bench) for bench in benches]
+
+
+def _bench(bench: Any) -> str:
+    ratio = f"**{bench['ratio']:.2f}**" if bench["ratio"] is not None else "–"
+    theirs = f"{bench['theirs']:.3g}" if bench["theirs"] is not None else "–"
+    peer = f"{bench['peer']} {bench['peer_version']}"
+    words = [bench["work"], peer, f"{bench['ours']:.3g}", theirs, ratio, bench["rounds"], bench["hardware"]]
+    return "| " + " | ".join(str(word) for word in words) + " |"
+
+
+def main() -> None:
+    pages = {ROOT / "docs" / "results.md": results_page(), ROOT / "README.md": readme((ROOT / "README.md").read_text())}
+    stale = [path.name for path, text in pages.items() if not path.exists() or path.read_text() != text]
+    if "--check" in sys.argv:
+        sys.exit(f"out of date: {', '.join(stale)}; run make docs" if stale else 0)
+    for path, text in pages.items():
+        write(path, text)
+
+
+if __name__ == "__main__":
+    main()

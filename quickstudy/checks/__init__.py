@@ -1,0 +1,53 @@
+"""Batteries for learners and tasks of your own: what must hold whatever the method, each property usable alone.
+
+``check_learner(learner, tasks)`` and ``check_tasks(tasks)`` raise AssertionError with a message that names the
+property, by how much it fails and where to look. They run on copies, in float64 where figures are compared.
+"""
+
+from quickstudy.checks.gradients import (
+    check_differences,
+    check_mapped_gradients,
+    check_padded_loss,
+    check_progress,
+    check_reach,
+)
+from quickstudy.checks.learner import (
+    check_independence,
+    check_learner,
+    check_mapping,
+    check_order,
+    check_padding,
+    check_start,
+    check_state,
+    check_storage,
+    check_trace,
+    check_types,
+    check_unchanged,
+    check_widening,
+)
+from quickstudy.checks.tasks import check_balance, check_disjoint, check_no_leak, check_numbering, check_tasks
+
+__all__ = [
+    "check_balance",
+    "check_differences",
+    "check_disjoint",
+    "check_independence",
+    "check_learner",
+    "check_mapped_gradients",
+    "check_mapping",
+    "check_no_leak",
+    "check_numbering",
+    "check_order",
+    "check_padded_loss",
+    "check_padding",
+    "check_progress",
+    "check_reach",
+    "check_start",
+    "check_state",
+    "check_storage",
+    "check_tasks",
+    "check_trace",
+    "check_types",
+    "check_unchanged",
+    "check_widening",
+]

@@ -1,0 +1,131 @@
+"""Figures for papers and readmes, as Matplotlib figures that know no global state: ``task(shown).savefig(path)``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quickstudy.charts import WIDE, colour
+from quickstudy.evaluate import Evaluation, Shown
+from quickstudy.gallery import pixels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+UNIT = 0.7  # inches of a picture in a drawn task
+BAND = 10  # classes beside each other in a drawn task
+RIGHT, WRONG = "#2f7ebc", "#c2500a"
+SOFT = "#5c6670"
+LONGEST = 12  # letters of a class's name above its column
+
+
+def learning_curves(curves: Mapping[str, list[dict[str, float]]]) -> Figure:
+    """Training loss and, where there were validations, their accuracy by step; a line for each name."""
+    scored = any("score" in point for curve in curves.values() for point in curve)
+    figure = _figure(4.2 * (1 + scored), 3.0)
+    panels = figure.subplots(1, 1 + scored, squeeze=False)[0]
+    fields = [("loss", "training loss", 1), ("score", "validation accuracy, %", 100)]
+    for axes, (field, label, factor) in zip(panels, fields, strict=False):
+        for i, (name, curve) in enumerate(curves.items()):
+            points = np.array([(p["step"], factor * p[field]) for p in curve if field in p]).reshape(-1, 2)
+            marker = "o" if field == "score" else None
+            axes.plot(*points.T, color=colour(i), label=name, marker=marker, markersize=3.5, linewidth=1.5)
+        _plain(axes)
+        axes.set(xlabel="step", ylabel=label)
+    losses = [p["loss"] for curve in curves.values() for p in curve if "loss" in p]
+    if losses and min(losses) > 0 and max(losses) / min(losses) > WIDE:
+        panels[0].set_yscale("log")
+    if len(curves) > 1:
+        _literal(panels[0].legend(frameon=False).get_texts())
+    return figure
+
+
+def accuracies(evaluations: Sequence[Evaluation]) -> Figure:
+    """Accuracy with its 95 % interval of each, the first at the top, and a dashed line where guessing would be."""
+    figure = _figure(5.5, 1.0 + 0.36 * max(1, len(evaluations)))
+    axes = figure.subplots()
+    for i, evaluation in enumerate(evaluations):
+        mean, half = (100 * value for value in evaluation.estimate)
+        error = half if math.isfinite(half) else None
+        axes.errorbar(mean, i, xerr=error, fmt="o", color=colour(i), capsize=4, markersize=4)
+    for way in sorted({evaluation.way for evaluation in evaluations}):
+        axes.axvline(100 / way, color=SOFT, linestyle="--", linewidth=1)
+        axes.text(100 / way, -0.55, "guessing", color=SOFT, fontsize=8, ha="center", va="bottom")
+    axes.set_yticks(range(len(evaluations)), [evaluation.name for evaluation in evaluations])
+    _literal(axes.get_yticklabels())
+    axes.set(xlabel="accuracy, %", ylim=(max(1, len(evaluations)) - 0.5, -0.5))
+    _plain(axes)
+    axes.grid(visible=False, axis="y")
+    return figure
+
+
+def task(shown: Shown, *, title: str = "") -> Figure:
+    """The support with the classes' names in the upper rows, the queries below their class: framed, the wrong ones
+    with the number of the class they were taken for."""
+    support, query = shown.task
+    columns = min(BAND, len(shown.classes))
+    bands = math.ceil(len(shown.classes) / columns)
+    shots, asked = (_most(np.asarray(y), len(shown.classes)) for y in (support.y, query.y))
+    tall = 0.6 + shots + 1.35 * asked + 0.4
+    span = (1.12 * columns + 0.1, tall * bands + 0.1)
+    figure = _figure(UNIT * span[0], UNIT * span[1] + (0.3 if title else 0.0))
+    axes = figure.subplots()
+    for label, name in enumerate(shown.classes):
+        x, y = 1.12 * (label % columns), tall * (label // columns)
+        short = name.rpartition("/")[2]
+        short = short if len(short) <= LONGEST else short[: LONGEST - 1] + "…"
+        axes.text(x + 0.5, y + 0.5, f"{label + 1}\n{short}", ha="center", va="bottom", fontsize=6, parse_math=False)
+        _column(axes, shown, label, x, y + 0.6, shots)
+    axes.set(xlim=(-0.1, span[0] - 0.1), ylim=(span[1] - 0.1, -0.1), aspect="equal")
+    axes.set_axis_off()
+    if title:
+        axes.set_title(title, fontsize=10, parse_math=False)
+    return figure
+
+
+def _column(axes: Axes, shown: Shown, label: int, x: float, y: float, shots: int) -> None:
+    """One class, downwards from (x, y): its examples, its queries, what was said."""
+    support, query = shown.task
+    for row, i in enumerate(np.flatnonzero(np.asarray(support.y) == label)):
+        _picture(axes, pixels(support.x[int(i)]), x, y + row, SOFT, 0.4)
+    for row, i in enumerate(np.flatnonzero(np.asarray(query.y) == label)):
+        top, said = y + shots + 0.2 + 1.35 * row, int(shown.answers[i])
+        tone = RIGHT if said == label else WRONG
+        _picture(axes, pixels(query.x[int(i)]), x, top, tone, 1.2 if said == label else 1.8)
+        mark = "✓" if said == label else f"✗ {said + 1}"
+        axes.text(x + 0.5, top + 1.0, mark, ha="center", va="top", fontsize=6, color=tone)
+
+
+def _picture(axes: Axes, array: np.ndarray, x: float, y: float, frame: str, width: float) -> None:
+    from matplotlib.patches import Rectangle
+
+    inside = (x + 0.04, x + 0.96, y + 0.96, y + 0.04)
+    axes.imshow(array, cmap="gray", vmin=0, vmax=255, extent=inside, interpolation="nearest")
+    axes.add_patch(Rectangle((x + 0.04, y + 0.04), 0.92, 0.92, fill=False, edgecolor=frame, linewidth=width))
+
+
+def _most(labels: np.ndarray, way: int) -> int:
+    """The most examples that a class has."""
+    return int(np.bincount(labels[labels >= 0], minlength=way).max())
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained", dpi=150)
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(visible=True, color="#e6e9ec", linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def _literal(texts: Sequence) -> None:
+    """Names as they are: a dollar sign begins no formula."""
+    for text in texts:
+        text.set_parse_math(False)

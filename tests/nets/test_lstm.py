@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from quickstudy.nets.lstm import BiLSTM, LSTMCell, unroll
+
+
+def copied(cell: LSTMCell, theirs: nn.Module, suffix="") -> None:
+    inputs = cell.weight.shape[1] - cell.hidden
+    with torch.no_grad():
+        getattr(theirs, f"weight_ih{suffix}").copy_(cell.weight[:, :inputs])
+        getattr(theirs, f"weight_hh{suffix}").copy_(cell.weight[:, inputs:])
+        getattr(theirs, f"bias_ih{suffix}").copy_(cell.bias)
+        getattr(theirs, f"bias_hh{suffix}").zero_()
+
+
+def test_a_step_equals_that_of_torch():
+    ours, theirs = LSTMCell(3, 4).double(), nn.LSTMCell(3, 4).double()
+    copied(ours, theirs)
+    x, carry = torch.randn(5, 3).double(), (torch.randn(5, 4).double(), torch.randn(5, 4).double())
+    for a, b in zip(ours(x, carry), theirs(x, carry), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
+
+
+def test_both_directions_equal_those_of_torch():
+    ours, theirs = BiLSTM(3, 4).double(), nn.LSTM(3, 4, bidirectional=True).double()
+    copied(ours.forwards, theirs, "_l0")
+    copied(ours.backwards, theirs, "_l0_reverse")
+    x = torch.randn(6, 2, 3).double()
+    torch.testing.assert_close(torch.cat(ours(x), dim=-1), theirs(x)[0], rtol=1e-12, atol=1e-14)
+
+
+def test_it_starts_as_torch_starts():
+    ours, theirs = LSTMCell(30, 50), nn.LSTMCell(30, 50)
+    for mine, other in ((ours.weight, theirs.weight_hh), (ours.bias, theirs.bias_hh)):
+        assert mine.abs().max() <= 50**-0.5
+        assert mine.std().item() == pytest.approx(other.std().item(), rel=0.1)
+
+
+def test_it_can_be_mapped_with_gradients_inside():
+    """The trap: torch's own LSTM has no batching rule."""
+    cell = LSTMCell(3, 4).double()
+    x = torch.randn(5, 6, 3).double()
+    weights = dict(cell.named_parameters())
+
+    def loss(weights, x):
+        class Shell(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.cell = cell
+
+            def forward(self, x):
+                return unroll(self.cell, x).square().sum()
+
+        return torch.func.functional_call(Shell(), {f"cell.{k}": v for k, v in weights.items()}, (x,))
+
+    mapped = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(weights, x)
+    for i, one in enumerate(x):
+        grads = torch.autograd.grad(unroll(cell, one).square().sum(), list(weights.values()))
+        for name, grad in zip(weights, grads, strict=True):
+            torch.testing.assert_close(mapped[name][i], grad, rtol=1e-10, atol=1e-12)

@@ -1,0 +1,100 @@
+"""The figures draw what they are given, and touch no global state."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from quickstudy import learners, plot
+from quickstudy.data.pool import build
+from quickstudy.evaluate import evaluate
+from quickstudy.tasks import episodes
+
+
+def measured(channels=1, *, names=("a/$x$", "b", "c", "d"), count=10, shot=2):
+    generator = torch.Generator().manual_seed(0)
+    pool = build({n: torch.randint(0, 256, (6, channels, 8, 8), dtype=torch.uint8, generator=generator) for n in names})
+    tasks = episodes(pool, len(names), shot, 3)
+    return [evaluate(make(pool.shape), tasks, count, name=name) for name, make in METHODS.items()]
+
+
+METHODS = {"k $ nearest $": learners.neighbours, "density": learners.density}
+
+
+def drawn(figure):
+    """The bytes of the figure, drawn with every warning an error."""
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure.savefig(file, format="png", dpi=40)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_task_shows_every_picture_and_marks_every_answer(channels):
+    shown = measured(channels)[0].shown[0]
+    figure = plot.task(shown, title="cost $5 and $6")
+    axes = figure.axes[0]
+    assert len(axes.images) == len(shown.task.support.x) + len(shown.task.query.x)
+    right = int((shown.answers == shown.task.query.y.numpy()).sum())
+    marks = [text.get_text() for text in axes.texts]
+    assert marks.count("✓") == right
+    wrong = [f"✗ {a + 1}" for a, y in zip(shown.answers, shown.task.query.y.tolist(), strict=True) if a != y]
+    assert sorted(m for m in marks if m.startswith("✗")) == sorted(wrong)
+    assert drawn(figure)
+
+
+def test_a_task_of_many_classes_takes_several_bands():
+    names = [f"class {i}, with a long name" for i in range(23)]
+    figure = plot.task(measured(names=names, count=1, shot=1)[0].shown[0])
+    lefts = {round(image.get_extent()[0], 3) for image in figure.axes[0].images}
+    assert len(lefts) == plot.BAND
+    assert drawn(figure)
+
+
+def test_accuracies_are_drawn_where_they_are():
+    evaluations = measured()
+    axes = plot.accuracies(evaluations).axes[0]
+    for i, evaluation in enumerate(evaluations):
+        line, _, (bars,) = axes.containers[i].lines
+        assert line.get_xdata()[0] == pytest.approx(100 * evaluation.estimate.mean)
+        ends = bars.get_segments()[0][:, 0]
+        assert np.ptp(ends) / 2 == pytest.approx(100 * evaluation.estimate.interval95)
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(METHODS)
+
+
+@pytest.mark.parametrize("count", [1, 10])
+def test_accuracies_can_be_drawn(count):
+    assert drawn(plot.accuracies(measured(count=count)))
+    assert drawn(plot.accuracies([]))
+
+
+def test_learning_curves_hold_the_points():
+    curve = [{"step": 1, "loss": 30.0}, {"step": 2, "loss": 1.0, "score": 0.4}, {"step": 3, "loss": 0.5, "score": 0.6}]
+    figure = plot.learning_curves({"$a$": curve, "b": curve[:1]})
+    loss, score = figure.axes
+    assert loss.lines[0].get_ydata().tolist() == [30.0, 1.0, 0.5]
+    assert score.lines[0].get_xydata().tolist() == [[2.0, 40.0], [3.0, 60.0]]
+    assert loss.get_yscale() == "log"
+    assert drawn(figure)
+
+
+@pytest.mark.parametrize("curves", [{}, {"a": []}, {"a": [{"step": 1, "loss": 1.0}]}])
+def test_learning_curves_without_scores_are_one_panel(curves):
+    figure = plot.learning_curves(curves)
+    assert len(figure.axes) == 1
+    assert drawn(figure)
+
+
+def test_importing_plot_loads_no_matplotlib_and_drawing_no_pyplot():
+    code = (
+        "import sys; from quickstudy import plot; assert 'matplotlib' not in sys.modules; "
+        "plot.learning_curves({'a': [{'step': 1, 'loss': 1.0}]}); assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

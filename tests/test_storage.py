@@ -1,0 +1,105 @@
+"""Run folders and tensor files: whole or absent, and damage is named."""
+
+import errno
+import json
+import os
+
+import pytest
+import torch
+
+from quickstudy import files
+from quickstudy.files import FileProblem
+from quickstudy.storage import FORMAT, Run, load_tensors, read_json, save_tensors, write_json
+
+TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor(True), "c": torch.randn(2, 3, 3, 3).to(torch.bfloat16)}
+
+
+def test_tensors_come_back_bit_for_bit(tmp_path):
+    path = tmp_path / "x.safetensors"
+    tensors = TENSORS | {"d": torch.randn(4, 2, 3, 3).contiguous(memory_format=torch.channels_last)}
+    save_tensors(path, tensors, {"step": 3, "name": "é\n"})
+    back, meta = load_tensors(path)
+    assert meta == {"step": 3, "name": "é\n"}
+    assert back.keys() == tensors.keys()
+    assert all(torch.equal(back[k], v) and back[k].dtype == v.dtype for k, v in tensors.items())
+
+
+@pytest.mark.parametrize("where", [0, 5, 9, 40, 0.5, 0.9, -1])
+def test_any_changed_byte_is_named(where, tmp_path):
+    path = tmp_path / "x.safetensors"
+    save_tensors(path, TENSORS, {"step": 3})
+    data = bytearray(path.read_bytes())
+    place = int(where * len(data)) if isinstance(where, float) else where
+    data[place] ^= 0x15
+    path.write_bytes(data)
+    with pytest.raises(FileProblem, match=r"x\.safetensors is damaged"):
+        load_tensors(path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+def test_a_cut_file_is_named(share, tmp_path):
+    path = tmp_path / "x.safetensors"
+    save_tensors(path, TENSORS, {})
+    data = path.read_bytes()
+    path.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(FileProblem, match=r"x\.safetensors is damaged"):
+        load_tensors(path)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "x.json"
+    write_json(path, {"old": 1})
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FileProblem, match="no room on the disk"):
+        write_json(path, {"new": 2})
+    assert read_json(path) == {"old": 1}
+    assert os.listdir(tmp_path) == ["x.json"]
+
+
+def test_an_error_inside_leaves_nothing(tmp_path):
+    with pytest.raises(ZeroDivisionError), files.atomic(tmp_path / "x") as part:
+        part.write_text("half")
+        raise ZeroDivisionError
+    assert not list(tmp_path.iterdir())
+
+
+def test_nan_is_not_json(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "x.json", {"loss": float("nan")})
+
+
+def test_a_run_is_made_once(tmp_path):
+    Run.create(tmp_path / "run", {"experiment": {}})
+    assert Run.open(tmp_path / "run").config["format"] == FORMAT
+    with pytest.raises(FileProblem, match="--resume"):
+        Run.create(tmp_path / "run", {})
+
+
+def test_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(FileProblem, match="not a run folder"):
+        Run.open(tmp_path)
+
+
+def test_a_run_of_another_version_is_refused(tmp_path):
+    Run.create(tmp_path / "run", {})
+    path = tmp_path / "run" / "config.json"
+    path.write_text(json.dumps(read_json(path) | {"format": FORMAT + 1, "quickstudy": "9.9"}))
+    with pytest.raises(FileProblem, match=r"quickstudy 9\.9 in run format 2"):
+        Run.open(tmp_path / "run")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\x00"])
+def test_a_damaged_config_is_named(text, tmp_path):
+    Run.create(tmp_path / "run", {})
+    (tmp_path / "run" / "config.json").write_text(text)
+    with pytest.raises(FileProblem, match=r"config\.json"):
+        Run.open(tmp_path / "run")
+
+
+def test_weights_of_an_unfinished_run_are_asked_for_in_vain(tmp_path):
+    with pytest.raises(FileProblem, match="--resume"):
+        Run.create(tmp_path / "run", {}).weights()

@@ -1,0 +1,169 @@
+"""The outer loop: it learns, keeps the best, resumes bit for bit, and says what is wrong."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from quickstudy.core import Examples, Task
+from quickstudy.data.pool import build
+from quickstudy.learners import classifier, matching, prototypes, siamese
+from quickstudy.storage import Run
+from quickstudy.tasks import batches, episodes
+from quickstudy.train import Diverged, calibrate, pace, train
+
+
+class Killed(BaseException):
+    pass
+
+
+class Mortal:
+    """Tasks that die when a step is reached."""
+
+    def __init__(self, tasks, last):
+        self.tasks, self.last, self.way = tasks, last, tasks.way
+
+    def __getitem__(self, index):
+        return self.tasks[index]
+
+    def batch(self, indices):
+        if indices[0] >= self.last:
+            raise Killed
+        return self.tasks.batch(indices)
+
+
+@pytest.fixture(scope="module")
+def pool():
+    generator = torch.Generator().manual_seed(0)
+    centres = torch.rand(12, 1, 1, 16, 16, generator=generator)
+    noise = torch.rand(12, 10, 1, 16, 16, generator=generator)
+    images = ((0.6 * centres + 0.4 * noise) * 255).to(torch.uint8)
+    return build({f"c{i}": images[i] for i in range(12)})
+
+
+MAKE = {
+    "prototypes": lambda: prototypes((1, 16, 16), width=4),
+    "matching": lambda: matching((1, 16, 16), width=4, context=True, steps=2),
+    "siamese": lambda: siamese((1, 16, 16), width=4),
+    "classifier": lambda: classifier((1, 16, 16), classes=12, width=4),
+}
+
+
+def made(name):
+    torch.manual_seed(7)
+    return MAKE[name]()
+
+
+def tasks_for(name, pool):
+    return batches(pool, 20) if name == "classifier" else episodes(pool, 4, 1, 3)
+
+
+def validate(learner):
+    return -float(sum(p.square().sum() for p in learner.parameters()))
+
+
+@pytest.mark.parametrize("name", sorted(MAKE))
+def test_a_killed_training_ends_with_the_same_bits(name, pool, tmp_path):
+    options = dict(steps=30, batch=2, validate=validate, validations=3, seed=3)
+    whole = made(name)
+    train(whole, tasks_for(name, pool), **options)
+    for death in (13, 29, 47):
+        with pytest.raises(Killed):
+            train(made(name), Mortal(tasks_for(name, pool), death), run=Run(tmp_path), **options)
+    resumed = made(name)
+    done = train(resumed, tasks_for(name, pool), run=Run(tmp_path), **options)
+    assert done.step == 30
+    for key, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[key]), key
+    assert [point["step"] for point in done.curve] == list(range(1, 31))
+
+
+def test_the_resumed_steps_are_not_done_twice(pool, tmp_path):
+    with pytest.raises(Killed):
+        train(made("prototypes"), Mortal(episodes(pool, 4, 1, 3), 20), steps=30, run=Run(tmp_path))
+    step = Run(tmp_path).load_checkpoint()[1]["step"]
+    assert 0 < step <= 20
+
+
+def test_training_learns(pool):
+    learner, tasks = made("prototypes"), episodes(pool, 4, 1, 3)
+    curve = train(learner, tasks, steps=60, batch=2, rate=5e-3).curve
+    first, last = (sum(p["loss"] for p in part) / 10 for part in (curve[:10], curve[-10:]))
+    assert last < 0.7 * first
+
+
+def test_a_seed_is_a_result(pool):
+    def weights(seed):
+        learner = made("prototypes")
+        train(learner, episodes(pool, 4, 1, 3), steps=5, seed=seed)
+        return torch.cat([p.flatten() for p in learner.parameters()])
+
+    assert torch.equal(weights(0), weights(0))
+
+
+def test_the_best_weights_are_kept(pool):
+    seen = []
+
+    def score(learner):
+        seen.append([p.detach().clone() for p in learner.parameters()])
+        return [0.1, 0.9, 0.5][len(seen) - 1]
+
+    learner = made("prototypes")
+    done = train(learner, episodes(pool, 4, 1, 3), steps=9, validate=score, validations=3)
+    assert done.best == {"step": 3 * 2, "score": 0.9}
+    assert all(torch.equal(a, b) for a, b in zip(learner.parameters(), seen[1], strict=True))
+    assert not learner.training
+
+
+def test_the_rate_falls_to_zero_along_a_cosine(pool):
+    from quickstudy.outer import Unroll
+    from quickstudy.train import _Loop
+
+    learner, tasks = made("prototypes"), episodes(pool, 4, 1, 3)
+    loop = _Loop(learner, tasks, learner.objective(4), Unroll(), 10, 1, 0.5, "float32", 0)
+    rates = []
+    for step in range(10):
+        loop.step(step)
+        rates.append(loop.optimizer.param_groups[0]["lr"])
+    assert rates == pytest.approx([0.25 * (1 + math.cos(math.pi * s / 10)) for s in range(10)])
+
+
+def test_nan_in_the_data_stops_the_training(pool):
+    class Poisoned(Mortal):
+        def batch(self, indices):
+            task = self.tasks.batch(indices)
+            return Task(task.support, Examples(task.query.x * torch.nan, task.query.y))
+
+    with pytest.raises(Diverged, match="lower --rate"):
+        train(made("prototypes"), Poisoned(episodes(pool, 4, 1, 3), 0), steps=5)
+
+
+@pytest.mark.parametrize("budget", [{"steps": 0}, {"steps": 5, "batch": 0}])
+def test_no_budget_is_refused(budget, pool):
+    with pytest.raises(ValueError, match="at least one step"):
+        train(made("prototypes"), episodes(pool, 4, 1, 3), **budget)
+
+
+def test_a_learner_without_weights_is_refused(pool):
+    from quickstudy.learners import neighbours
+
+    with pytest.raises(ValueError, match="no weights to train"):
+        train(neighbours((1, 16, 16)), episodes(pool, 4, 1, 3), steps=5)
+
+
+def test_calibrating_makes_it_inductive(pool):
+    learner, tasks = made("prototypes"), episodes(pool, 4, 1, 3)
+    assert learner.transductive
+    weights = [p.clone() for p in learner.parameters()]
+    calibrate(learner, tasks, range(5))
+    assert not learner.transductive
+    assert all(torch.equal(a, b) for a, b in zip(weights, learner.parameters(), strict=True))
+    calibrate(nn.Identity(), tasks, range(5))  # nothing to do
+
+
+def test_pace_leaves_the_learner_as_it_was(pool):
+    learner = made("prototypes")
+    before = {k: v.clone() for k, v in learner.state_dict().items()}
+    assert 0 < pace(learner, episodes(pool, 4, 1, 3), batch=1, precision="float32", seconds=0.05) < 5
+    assert all(torch.equal(v, learner.state_dict()[k]) for k, v in before.items())
