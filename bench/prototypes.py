@@ -138,9 +138,7 @@ def run(name: str, setting: Setting, options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("results/bench"))
-    parser.add_argument(
-        "--rounds", type=int, default=12, help="multiples of 6: everyone in every place equally often"
-    )
+    parser.add_argument("--rounds", type=int, default=12, help="multiples of 6: everyone in every place equally often")
     parser.add_argument("--tasks", type=int, default=300, help="test tasks behind each accuracy")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--only", choices=("5way", "60way"), help="one of the two settings")

@@ -58,7 +58,10 @@ def _short(cell: Any) -> str:
 
 
 def _full(cells: Any) -> list[str]:
-    head = ["| method | variant | setting | published | ours | seeds | transductive | minutes a seed |", "| --- " * 8 + "|"]
+    head = [
+        "| method | variant | setting | published | ours | seeds | transductive | minutes a seed |",
+        "| --- " * 8 + "|",
+    ]
     return head + [_row(cell) for cell in cells]
 
 

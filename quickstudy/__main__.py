@@ -114,7 +114,7 @@ def evaluate(
     part: Literal["test", "valid", "train"] = "test",
     way: int | None = None,
     shot: int | None = None,
-    query: int = 15,
+    query: int | None = None,
     tasks: int = 1000,
     options: Options = (),
     json: bool = False,
@@ -132,7 +132,7 @@ def evaluate(
         part: which classes the tasks are drawn from.
         way: classes a task; as in training, at most 20, unless given (5 for a bare learner).
         shot: examples of each class; as in training unless given (1 for a bare learner).
-        query: pictures of each class to answer for.
+        query: pictures of each class to answer for; 15, or as many as the smallest class has, unless given.
         tasks: how many tasks; the same number is the same tasks for every learner.
         json: print one JSON object.
     """
@@ -149,7 +149,7 @@ def compare(
     part: Literal["test", "valid", "train"] = "test",
     way: int | None = None,
     shot: int | None = None,
-    query: int = 15,
+    query: int | None = None,
     tasks: int = 1000,
     out: Path | None = None,
     json: bool = False,
@@ -166,7 +166,7 @@ def compare(
         part: which classes the tasks are drawn from.
         way: classes a task; must be given where the runs differ.
         shot: examples of each class; must be given where the runs differ.
-        query: pictures of each class to answer for.
+        query: pictures of each class to answer for; 15, or as many as the smallest class has, unless given.
         tasks: how many tasks.
         out: an HTML page to write.
         json: print one JSON object.

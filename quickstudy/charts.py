@@ -82,17 +82,20 @@ def dot(index: int) -> str:
     return f'<svg class="dot" viewBox="0 0 10 10" aria-hidden="true">{disc}</svg>'
 
 
-def lines(series: Mapping[int, Points], *, what: str, describe: str, percent: bool = False, dots: bool = False) -> str:
-    """Lines by step, coloured by the number of their method; logarithmic where the values span a wide range."""
+def lines(series: Mapping[int, Points], *, what: str, describe: str, exams: bool = False) -> str:
+    """Lines by step, coloured by the number of their method; logarithmic where the values span a wide range.
+
+    ``exams``: accuracies, few enough that each gets a dot, on a linear axis.
+    """
     values = [y for points in series.values() for _, y in points]
     steps = [x for points in series.values() for x, _ in points]
     low, high = min(values), max(values)
-    log = not percent and low > 0 and high / low > WIDE
+    log = not exams and low > 0 and high / low > WIDE
     yticks = _decades(low, high) if log else _ticks(low, high)
     span = (min(low, yticks[0]), max(high, yticks[-1]))
     xticks = [tick for tick in _ticks(0, max(steps)) if tick <= max(steps)]
     axes = Axes((0, max(steps)), span, log=log)
-    drawn = [_line(axes, index, points, dots) for index, points in series.items()]
+    drawn = [_line(axes, index, points, exams) for index, points in series.items()]
     label = f"{what}, logarithmic" if log else what
     return axes.svg(describe, axes.frame("step", label, xticks, yticks), *drawn)
 

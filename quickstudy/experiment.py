@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from quickstudy import data, learners
+from quickstudy import batching, data, learners
 from quickstudy.core import Learner
 from quickstudy.data import Splits
 from quickstudy.evaluate import accuracy
@@ -59,18 +59,22 @@ class Experiment:
             return episodes(splits.train, self.way, self.shot, self.query, seed=self.seed)
         return batches(splits.train, self.way * (self.shot + self.query), seed=self.seed)
 
+    def validation(self, splits: Splits) -> Episodes:
+        """Tasks of validation classes, which alone decide which weights are kept."""
+        return episodes(splits.valid, min(self.way, 20, len(splits.valid)), self.shot, min(self.query, 5))
+
     def score(self, splits: Splits, learner: Learner) -> float:
-        """Accuracy on validation classes, which alone decides which weights are kept."""
-        way = min(self.way, 20, len(splits.valid))
+        """Accuracy on validation tasks."""
         if self.calibrated:
             calibrate(learner, self.tasks(splits, learner), CALIBRATION)
-        return accuracy(learner, episodes(splits.valid, way, self.shot, 5), VALIDATION_TASKS)
+        return accuracy(learner, self.validation(splits), VALIDATION_TASKS)
 
     def run(self, folder: Path, *, minutes: float | None = None, progress: bool = False) -> tuple[Learner, Progress]:
         """Trains into the folder, or goes on with what the folder holds. A time budget is turned into steps once."""
         splits = self.splits()
         fresh = self.build(splits)
         tasks = self.tasks(splits, fresh)
+        batching.trainable(fresh), self.validation(splits)  # what cannot work is refused before a folder is made
         if not (folder / "config.json").exists():
             asked = self if minutes is None else self.within(minutes, splits, fresh)
             Run.create(folder, {"experiment": dataclasses.asdict(asked), "split_sha256": splits.sha256, **versions()})

@@ -103,7 +103,8 @@ def percent(value: float, places: int = 1) -> str:
 def interval(value: metrics.Estimate, places: int = 2) -> str:
     """Percent with its interval, as in 94.13 ± 0.58."""
     half = f"{100 * value.interval95:.{places}f}" if math.isfinite(value.interval95) else "unknown"
-    return f"{100 * value.mean:.{places}f} ± {half}".replace("-", "−")
+    mean = round(100 * value.mean, places) + 0.0  # no minus before a zero
+    return f"{mean:.{places}f} ± {half}".replace("-", "−")
 
 
 def _best(evaluations: Sequence[Evaluation]) -> int:
@@ -188,7 +189,7 @@ def _curves(curves: Mapping[str, Curve], names: Sequence[str]) -> str:
         series = {i: points for i, points in series.items() if points}
         if series:
             told = "; ".join(f"{order[i]} from {p[0][1]:.3g} to {p[-1][1]:.3g}" for i, p in series.items())
-            chart = charts.lines(series, what=what, describe=f"{what} by step: {told}", dots=field == "score")
+            chart = charts.lines(series, what=what, describe=f"{what} by step: {told}", exams=field == "score")
             figures.append(f"<figure>{chart}</figure>\n")
     if not figures:
         return ""

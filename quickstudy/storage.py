@@ -87,7 +87,7 @@ class Run:
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
     """Named tensors and JSON in one safetensors file, atomically, with a digest of the tensors."""
     flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    header = {"meta": json.dumps(meta), "sha256": _digest(flat)}
+    header = {"quickstudy": json.dumps({"sha256": _digest(flat), "meta": meta})}  # one key: several have no fixed order
     with atomic(path) as part:
         try:
             save_file(flat, part, metadata=header)
@@ -103,11 +103,11 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What ``save_tensors`` wrote. Raises FileProblem, naming the file, where it is damaged."""
     try:
         with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
+            header = json.loads((file.metadata() or {})["quickstudy"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if header["sha256"] != _digest(tensors):
             raise KeyError("sha256")
-        return tensors, json.loads(header["meta"])
+        return tensors, header["meta"]
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise FileProblem(
             f"{path} is damaged or incomplete ({error}); restore it from a copy, or train anew"

@@ -96,8 +96,6 @@ class _Loop:
         self.learner, self.tasks, self.objective, self.estimator = learner, tasks, objective, estimator
         self.steps, self.batch, self.rate, self.precision, self.seed = steps, batch, rate, precision, seed
         self.weights = batching.trainable(learner)
-        if not self.weights:
-            raise ValueError(f"{type(learner).__name__} has no weights to train; evaluate it as it is")
         self.optimizer = torch.optim.Adam(self.weights, lr=rate, fused=True)
         self.carry = estimator.init(learner)
         self.best: dict[str, Tensor] = {}

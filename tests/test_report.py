@@ -165,6 +165,11 @@ def test_it_says_where_an_interval_includes_zero(evaluations, shift, told):
     assert (len(page.all("span", "tag")) == 1) is told
 
 
+def test_no_difference_has_no_sign():
+    assert report.interval(metrics.Estimate(-1e-9, 0.01)) == "0.00 ± 1.00"
+    assert report.interval(metrics.Estimate(-0.0123, float("nan"))) == "−1.23 ± unknown"
+
+
 def test_other_tasks_are_not_compared(evaluations):
     fewer = measured(count=7, kinds=("density",))
     assert "other tasks" in Page(report.page("t", [evaluations[0], *fewer], facts={})).words
@@ -317,6 +322,9 @@ def test_many_pictures_stay_small():
 def test_a_wide_span_of_losses_is_drawn_on_a_logarithmic_axis(factor):
     drawn = charts.lines({0: [(1, 2.0), (2, 2.0 / factor)]}, what="loss", describe="")
     assert ("logarithmic" in drawn) is (factor == 1000)
+    assert "logarithmic" not in charts.lines(
+        {0: [(1, 2.0), (2, 2.0 / factor)]}, what="accuracy", describe="", exams=True
+    )
 
 
 @pytest.mark.parametrize("log", [False, True])
@@ -347,10 +355,13 @@ def test_a_scale_holds_every_interval():
         assert low <= certain <= high
 
 
-def test_a_histogram_counts_every_task():
-    totals = np.array([3, 3, 5, 9, 60, 75])
+def test_a_histogram_counts_every_task_in_its_bar():
+    totals = np.array([3, 3, 6, 7, 60, 75])
     drawn = charts.histogram(totals, 75, (3, 75), 0, "x")
-    assert sum(int(n) for n in re.findall(r"<title>(\d+) tasks", drawn)) == len(totals)
+    bars = re.findall(r"<title>(\d+) tasks with (\d+) to (\d+) of 75 right", drawn)
+    assert len(bars) <= 20
+    assert [int(n) for n, _, _ in bars] == [sum(int(a) <= t <= int(b) for t in totals) for _, a, b in bars]
+    assert sum(int(n) for n, _, _ in bars) == len(totals)
 
 
 def test_the_reliability_diagram_counts_every_answer(evaluations):

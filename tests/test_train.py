@@ -60,12 +60,12 @@ def tasks_for(name, pool):
 
 
 def validate(learner):
-    return -float(sum(p.square().sum() for p in learner.parameters()))
+    return -float(sum(p.detach().square().sum() for p in learner.parameters()))
 
 
 @pytest.mark.parametrize("name", sorted(MAKE))
 def test_a_killed_training_ends_with_the_same_bits(name, pool, tmp_path):
-    options = dict(steps=30, batch=2, validate=validate, validations=3, seed=3)
+    options = {"steps": 30, "batch": 2, "validate": validate, "validations": 3, "seed": 3}
     whole = made(name)
     train(whole, tasks_for(name, pool), **options)
     for death in (13, 29, 47):

@@ -20,7 +20,7 @@ from quickstudy.evaluate import evaluate as measure
 from quickstudy.experiment import versions
 from quickstudy.tasks import Episodes, episodes
 
-MOST_WAYS = 20  # of a task, unless more are asked for
+MOST_WAYS, MOST_QUERIES = 20, 15  # of a task, unless more are asked for
 
 
 def run(
@@ -31,7 +31,7 @@ def run(
     part: str,
     way: int | None,
     shot: int | None,
-    query: int,
+    query: int | None,
     tasks: int,
     options: Sequence[str],
     as_json: bool,
@@ -55,7 +55,7 @@ def run_comparison(
     part: str,
     way: int | None,
     shot: int | None,
-    query: int,
+    query: int | None,
     tasks: int,
     out: Path | None,
     as_json: bool,
@@ -80,7 +80,7 @@ def report(folder: Path, out: Path | None, way: int | None, shot: int | None, ta
     """``quickstudy report``."""
     measured = subject(str(folder))
     name, pools = splits([measured], None, None, None)
-    result = _measure(measured, pools, _tasks([measured], pools, "test", way, shot, 15), tasks)
+    result = _measure(measured, pools, _tasks([measured], pools, "test", way, shot, None), tasks)
     path = out or folder / "report.html"
     write_page(path, measured.name, [result], name, pools, {measured.name: _curve(measured)})
     print(line(result))
@@ -162,11 +162,13 @@ def table(results: Sequence[Evaluation]) -> str:
 
 
 def _tasks(
-    subjects: Sequence[Subject], pools: Splits, part: str, way: int | None, shot: int | None, query: int
+    subjects: Sequence[Subject], pools: Splits, part: str, way: int | None, shot: int | None, query: int | None
 ) -> Episodes:
     pool = {"train": pools.train, "valid": pools.valid, "test": pools.test}[part]
     ways = way or min(common(subjects, "way", None), MOST_WAYS)
-    return episodes(pool, ways, shot or common(subjects, "shot", None), query)
+    shots = common(subjects, "shot", shot)
+    spare = int(pool.sizes.min()) - shots  # pictures of the smallest class beyond the support
+    return episodes(pool, ways, shots, query if query is not None else max(1, min(MOST_QUERIES, spare)))
 
 
 def _measure(measured: Subject, pools: Splits, drawn: Episodes, tasks: int) -> Evaluation:

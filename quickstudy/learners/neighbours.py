@@ -31,6 +31,18 @@ class Neighbours(Exemplars):
         return (votes / max(k, 1)).log()
 
 
-def neighbours(shape: tuple[int, int, int], *, k: int = 1, metric: str = "cosine") -> Neighbours:
-    """Nearest neighbours on the pixels themselves; the published baseline has k = 1 and cosine."""
-    return Neighbours(nn.Flatten(), math.prod(shape), k=k, metric=metric)
+class Negative(nn.Module):
+    """Bright for dark: 1 - x for pictures from 0 to 1."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 1 - x
+
+
+def neighbours(shape: tuple[int, int, int], *, k: int = 1, metric: str = "cosine", dark: bool = False) -> Neighbours:
+    """Nearest neighbours on the pixels themselves; the published baseline has k = 1 and cosine.
+
+    ``dark`` compares dark ink on bright paper, as Omniglot's files have it. The angle between two such pictures is
+    mostly paper: bright ink is worth ten points.
+    """
+    embed = nn.Sequential(Negative(), nn.Flatten()) if dark else nn.Flatten()
+    return Neighbours(embed, math.prod(shape), k=k, metric=metric)

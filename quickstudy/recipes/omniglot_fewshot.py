@@ -22,7 +22,8 @@ MATCHING = {
 }
 SIAMESE = replace(BASE, learner="siamese", steps=4000, rate=2e-3)
 CLASSIFIER = replace(BASE, learner="classifier", steps=2000)
-PIXELS = replace(BASE, learner="neighbours")
+PIXELS = replace(BASE, learner="neighbours", options={"dark": True})  # the files' own polarity
+BRIGHT = replace(BASE, learner="neighbours")
 DENSITY = replace(BASE, learner="density", options={"bandwidth": 2.0})
 
 
@@ -37,7 +38,8 @@ def _lake(asked: dict[int, Experiment]) -> dict[int, Experiment]:
 
 CELLS = [
     *_cells("pixels", "cosine, no fine-tuning", PIXELS, trained=False),
-    *_cells("pixels", "cosine, lake split", replace(PIXELS, split="lake"), trained=False),
+    *_cells("pixels", "cosine, bright ink", BRIGHT, trained=False),
+    *_cells("pixels", "cosine, bright ink, lake split", replace(BRIGHT, split="lake"), trained=False),
     *_cells("kernel density", "Gaussian on pixels", DENSITY, trained=False),
     *_cells("prototypical networks", "squared Euclidean", PROTOTYPES),
     *_cells("matching networks", "cosine, no fine-tuning", MATCHING),
