@@ -57,7 +57,8 @@ def chunks(items: Any, chunk: int | None = None) -> Iterator[Any]:
 def _fitting(items: Any) -> int:
     parts: list[Tensor] = tree.leaves(items)
     each = sum(leaf[0].numel() for leaf in parts)
-    return max(1, FOOTPRINT[parts[0].device.type] // max(each, 1))
+    room = FOOTPRINT.get(parts[0].device.type, FOOTPRINT["cuda"])
+    return max(1, room // max(each, 1))
 
 
 def _mapped(f: Callable[[Any], Any], group: Any) -> Any:

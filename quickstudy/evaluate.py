@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from quickstudy import batching, devices, metrics, tree
 from quickstudy.core import Learner, Task, check_labels
+from quickstudy.data.pool import split_sha256
 from quickstudy.tasks import Episodes
 
 BLOCK = 16  # tasks drawn at a time
@@ -34,6 +35,7 @@ class Evaluation:
     """What a learner did on the tasks 0, 1, 2, ... of a distribution."""
 
     name: str
+    tasks: str  # which tasks: a hash of the pool's classes and the seed
     way: int
     shot: int
     query: int
@@ -80,6 +82,7 @@ def evaluate(
     mistakes, meetings = _confusions(tasks, said_all, true_all)
     return Evaluation(
         name=name or type(learner).__name__.lower(),
+        tasks=_fingerprint(tasks),
         way=tasks.way,
         shot=tasks.shot,
         query=tasks.query,
@@ -111,7 +114,15 @@ def compare(a: Evaluation, b: Evaluation) -> metrics.Estimate:
             f"{a.name} was evaluated {a.way}-way {a.shot}-shot with {a.query} queries, {b.name} {b.way}-way "
             f"{b.shot}-shot with {b.query}: only the same tasks can be compared"
         )
+    if a.tasks != b.tasks:
+        raise ValueError(
+            f"{a.name} and {b.name} were evaluated on tasks of other classes or another seed; use the same"
+        )
     return metrics.paired(a.accuracy, b.accuracy)
+
+
+def _fingerprint(tasks: Episodes) -> str:
+    return f"{split_sha256(tasks.pool.names)[:16]} seed {tasks.seed}"
 
 
 def _answers(learner: Learner, items: Task, way: int) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from quickstudy import batching, data, learners
+from quickstudy import batching, data, devices, learners
 from quickstudy.core import Learner
 from quickstudy.data import Splits
 from quickstudy.evaluate import accuracy
@@ -46,7 +46,7 @@ class Experiment:
     calibrated: bool = True  # batch statistics averaged over training tasks, so that evaluation is inductive
 
     def splits(self) -> Splits:
-        return data.load(self.data, size=self.size, split=self.split)
+        return data.load(self.data, size=self.size, split=self.split).to(devices.best())
 
     def build(self, splits: Splits) -> Learner:
         """The learner before training. Raises ValueError for a name or an option that does not exist."""
@@ -117,7 +117,7 @@ def learner(name: str, splits: Splits, options: dict[str, Any]) -> Learner:
     if name == "classifier":
         options = {"classes": len(splits.train), **options}
     try:
-        return make(splits.train.shape, **options)
+        return make(splits.train.shape, **options).to(splits.train.images.device)
     except TypeError as error:
         raise ValueError(f"{name} does not take these options: {error}") from error
 

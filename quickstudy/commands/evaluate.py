@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shlex
 import sys
@@ -104,7 +105,9 @@ def write_page(
         "command": shlex.join(["quickstudy", *sys.argv[1:]]),
         "versions": ", ".join(f"{name} {version}" for name, version in versions()["versions"].items()),
     }
-    pages.save(path, pages.page(title, results, facts=facts, curves=curves, pictures=lambda c: _example(pools, c)))
+    unseen = set(pools.test.names).isdisjoint(pools.train.names)
+    pictures = functools.partial(_example, pools)
+    pages.save(path, pages.page(title, results, facts=facts, curves=curves, pictures=pictures, unseen=unseen))
 
 
 def summary(result: Evaluation, data: str, pools: Splits) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quickstudy import data, experiment, learners
+from quickstudy import data, devices, experiment, learners
 from quickstudy.core import Learner
 from quickstudy.data import Splits
 from quickstudy.experiment import Experiment
@@ -84,4 +84,4 @@ def splits(subjects: Sequence[Subject], name: str | None, split: str | None, siz
     own = name is None
     part = common(subjects, "split", split) if own else split
     side = common(subjects, "size", size) if own else size
-    return chosen, data.load(chosen, size=side, split=part)
+    return chosen, data.load(chosen, size=side, split=part).to(devices.best())

@@ -76,6 +76,10 @@ class Splits(NamedTuple):
     test: Pool
     name: str  # such as "random"
 
+    def to(self, device: torch.device | str) -> Splits:
+        """The same on another device."""
+        return Splits(self.train.to(device), self.valid.to(device), self.test.to(device), self.name)
+
     @property
     def sha256(self) -> str:
         """The hash of which class is where: two tables with the same hash used the same split."""

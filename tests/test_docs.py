@@ -1,0 +1,44 @@
+"""The documentation says what is so."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_tables_are_those_of_the_results():
+    done = subprocess.run([sys.executable, "docs/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_ten_lines_run():
+    code = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
+    quick = code.replace("steps=200, progress=True", "steps=2").replace("200).estimate", "3).estimate")
+    assert quick.count("steps=2)") == 1
+    done = subprocess.run([sys.executable, "-c", quick], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"\d+\.\d ± \d+\.\d % on letters of scripts never seen\n", done.stdout)
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#]+)\)", README))))
+def test_links_lead_somewhere(link):
+    assert (ROOT / link).exists()
+
+
+def test_every_learner_is_in_the_readme():
+    from quickstudy import learners
+
+    assert all(f"| `{name}` |" in README for name in learners.__all__)
+
+
+def test_every_dependency_has_its_line():
+    project = (ROOT / "pyproject.toml").read_text()
+    wanted = re.findall(r'"([a-z-]+)>=', project.split("dependencies = [")[1].split("]")[0])
+    table = (ROOT / "docs" / "dependencies.md").read_text()
+    assert {"torch", "scipy"} <= set(wanted)
+    assert all(f"| {name} |" in table for name in wanted)

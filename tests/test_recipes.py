@@ -1,0 +1,83 @@
+"""The cells of a table: published ones are matched by name, finished ones are not done again."""
+
+import csv
+import json
+from dataclasses import replace
+from importlib import resources
+
+import numpy as np
+import pytest
+import torch
+
+from quickstudy import metrics
+from quickstudy.data.pool import Splits, build
+from quickstudy.experiment import Experiment
+from quickstudy.recipes import TABLES, cells
+from quickstudy.recipes.cells import Cell, gather, matching, published, run_seed
+
+
+@pytest.fixture
+def pools(monkeypatch):
+    generator = np.random.default_rng(0)
+    parts = []
+    for part in ("a", "b", "c"):
+        images = {f"{part}{i}": generator.integers(0, 255, (20, 1, 16, 16), dtype=np.uint8) for i in range(24)}
+        parts.append(build({name: torch.from_numpy(image) for name, image in images.items()}))
+    made = Splits(*parts, "random")
+    monkeypatch.setattr("quickstudy.data.load", lambda *_, **__: made)
+    return made
+
+
+ASKED = Experiment(options={"width": 4}, way=4, query=3, steps=20)
+CELL = Cell("omniglot-fewshot", "prototypical networks", "squared Euclidean", 5, 1, ASKED)
+
+
+def test_names_are_unique_and_published_cells_are_found():
+    for table, rows in TABLES.items():
+        assert len({cell.name for cell in rows}) == len(rows)
+        assert all(cell.table == table for cell in rows)
+    text = (resources.files("quickstudy.recipes") / "published.csv").read_text()
+    keys = {(r["method"], r["variant"], r["setting"]) for r in csv.DictReader(text.splitlines())}
+    answered = [cell for cell in TABLES["omniglot-fewshot"] if (cell.method, cell.variant, cell.setting) in keys]
+    assert len(answered) == 20
+    assert all(published(cell)["value"] > 20 for cell in answered)
+    assert published(CELL) == {
+        "value": 98.8,
+        "interval95": None,
+        "paper": "Snell, Swersky, Zemel 2017, Prototypical Networks for Few-shot Learning",
+    }
+    assert published(replace(CELL, variant="of our own")) is None
+
+
+def test_a_cell_has_the_figures_of_its_seeds(pools, tmp_path):
+    options = {"scale": 1.0, "tasks": 12, "runs": tmp_path}
+    assert gather(CELL, 2, command="c", **options) is None
+    for seed in (0, 1):
+        run_seed(CELL, seed, progress=False, **options)
+    found = gather(CELL, 2, command="c", **options)
+    scores = [json.loads(p.read_text())["accuracy"] for p in (tmp_path / CELL.table / "scores").glob("*.json")]
+    value, interval = metrics.over_seeds(np.array(scores))
+    assert found["value"] == pytest.approx(100 * value, abs=1e-3)
+    assert found["interval95"] == pytest.approx(100 * interval, abs=1e-3)
+    assert (found["seeds"], found["tasks"], found["transductive"]) == ([0, 1], 12, False)
+    assert found["split_sha256"] == pools.sha256
+    wanted = [*cells.KEY, "metric", "published", "command", "commit", "versions", "hardware", "minutes"]
+    assert set(wanted) <= set(found)
+
+
+def test_what_is_done_is_not_done_again(pools, tmp_path, monkeypatch):
+    options = {"scale": 1.0, "tasks": 5, "runs": tmp_path, "progress": False}
+    run_seed(CELL, 0, **options)
+    monkeypatch.setattr(cells, "evaluate", lambda *_, **__: pytest.fail("measured twice"))
+    run_seed(CELL, 0, **options)
+    other = replace(CELL, way=3)  # shares the training, not the measurement
+    monkeypatch.setattr(Experiment, "run", lambda *_, **__: pytest.fail("trained twice"))
+    with pytest.raises(BaseException, match="trained twice"):
+        run_seed(replace(other, asked=replace(ASKED, rate=2e-3)), 0, **options)
+
+
+def test_cells_are_chosen_by_words():
+    rows = TABLES["omniglot-fewshot"]
+    chosen = matching(rows, "prototypical LAKE 5-way")
+    assert [cell.setting for cell in chosen] == ["5-way 1-shot", "5-way 5-shot"]
+    assert matching(rows, "") == rows
