@@ -30,18 +30,19 @@ SEED = 1
 
 
 class Setting(NamedTuple):
-    """One kind of episode, and how many of them a round takes."""
+    """One kind of episode, how many of them a round takes, and how many test tasks are behind an accuracy."""
 
     way: int
     shot: int
     query: int
     episodes: int
+    tasks: int
 
 
 class Contender:
-    """What is timed: ``sample`` an episode, ``step`` on it."""
+    """What is timed: ``sample`` an episode, ``step`` on it. ``embed`` is the net that both train."""
 
-    net: nn.Module
+    embed: nn.Module
 
     def sample(self) -> Any:
         raise NotImplementedError
@@ -66,10 +67,11 @@ class Quickstudy(Contender):
     def __init__(self, pool: Pool, setting: Setting, precision: str) -> None:
         devices.reuse_memory()
         self.tasks = Episodes(pool, *setting[:3], seed=SEED)
-        self.net = prototypes(pool.shape, width=WIDTH).train()
-        self.objective, self.precision = self.net.objective(setting.way), precision
-        self.estimator, self.parameters = Unroll(), batching.trainable(self.net)
-        self.carry = self.estimator.init(self.net)
+        self.learner = prototypes(pool.shape, width=WIDTH).train()
+        self.embed = self.learner.embed
+        self.objective, self.precision = self.learner.objective(setting.way), precision
+        self.estimator, self.parameters = Unroll(), batching.trainable(self.learner)
+        self.carry = self.estimator.init(self.learner)
         self.optimizer = torch.optim.Adam(self.parameters, lr=RATE, fused=True)
         self.index = 0
 
@@ -80,7 +82,7 @@ class Quickstudy(Contender):
     def step(self, episode: Any) -> None:
         torch.manual_seed(self.index)
         with devices.precision(self.precision, torch.device("cpu")):
-            _, grads, self.carry = self.estimator.step(self.net, episode, self.objective, self.carry)
+            _, grads, self.carry = self.estimator.step(self.learner, episode, self.objective, self.carry)
         for parameter, grad in zip(self.parameters, grads, strict=True):
             parameter.grad = grad
         self.optimizer.step()
@@ -100,10 +102,10 @@ class EasyFsl(Contender):
         self.loader = iter(
             torch.utils.data.DataLoader(dataset, batch_sampler=sampler, collate_fn=sampler.episodic_collate_fn)
         )
-        self.net = PrototypicalNetworks(nn.Sequential(*(_block(c) for c in (1, WIDTH, WIDTH, WIDTH)), nn.Flatten()))
-        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=RATE)
+        self.embed = nn.Sequential(*(_block(c) for c in (1, WIDTH, WIDTH, WIDTH)), nn.Flatten())
+        self.model = PrototypicalNetworks(self.embed).train()
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=RATE)
         self.precision = precision
-        self.net.train()
 
     def sample(self) -> Any:
         return next(self.loader)
@@ -112,8 +114,8 @@ class EasyFsl(Contender):
         support, support_labels, query, query_labels, _ = episode
         self.optimizer.zero_grad()
         with _autocast(self.precision):
-            self.net.process_support_set(support, support_labels)
-            loss = F.cross_entropy(self.net(query), query_labels)
+            self.model.process_support_set(support, support_labels)
+            loss = F.cross_entropy(self.model(query), query_labels)
         loss.backward()
         self.optimizer.step()
         loss.item()
@@ -125,15 +127,15 @@ class Learn2Learn(Contender):
     def __init__(self, pool: Pool, setting: Setting, precision: str) -> None:
         library = peers.learn2learn()
         steps = library.data.transforms
-        way, shot, query, _ = setting
+        way, shot, query = setting[:3]
         labels = pool.labels.tolist()
         dataset = library.data.MetaDataset(
             InMemory(pool.images.float() / 255, labels), indices_to_labels=dict(enumerate(labels))
         )
         chain = [steps.NWays(dataset, way), steps.KShots(dataset, shot + query), steps.LoadData(dataset)]
         self.tasks = library.data.Taskset(dataset, [*chain, steps.RemapLabels(dataset)])
-        self.net = library.vision.models.CNN4Backbone(hidden_size=WIDTH, channels=1, max_pool=True).train()
-        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=RATE)
+        self.embed = library.vision.models.CNN4Backbone(hidden_size=WIDTH, channels=1, max_pool=True).train()
+        self.optimizer = torch.optim.Adam(self.embed.parameters(), lr=RATE)
         self.setting, self.precision = setting, precision
 
     def sample(self) -> Any:
@@ -149,10 +151,10 @@ class Learn2Learn(Contender):
 
     def loss(self, data: Tensor, labels: Tensor) -> Tensor:
         """``fast_adapt`` of examples/vision/protonet_miniimagenet.py, without its accuracy."""
-        way, shot, query, _ = self.setting
+        way, shot, query = self.setting[:3]
         order = torch.sort(labels).indices
         data, labels = data[order], labels[order]
-        embeddings = self.net(data)
+        embeddings = self.embed(data)
         mask = np.zeros(len(data), dtype=bool)
         for offset in range(shot):
             mask[np.arange(way) * (shot + query) + offset] = True

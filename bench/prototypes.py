@@ -24,10 +24,11 @@ from quickstudy.data.omniglot import omniglot
 from quickstudy.data.pool import Splits
 from quickstudy.evaluate import Evaluation, compare, evaluate
 from quickstudy.learners import prototypes
+from quickstudy.learners.prototypes import Prototypes
 from quickstudy.tasks import Episodes
 from quickstudy.train import calibrate
 
-SETTINGS = {"": Setting(5, 1, 15, 40), "60way-": Setting(60, 5, 5, 4)}  # by what stands in the files' names
+SETTINGS = {"": Setting(5, 1, 15, 40, 300), "60way-": Setting(60, 5, 5, 4, 60)}  # by what stands in the files' names
 PRECISIONS = ("float32", "bfloat16")
 PACKAGES = ("quickstudy", "torch", "torchvision", "easyfsl", "learn2learn")
 CALIBRATION = 50  # training tasks whose statistics batch normalization gets
@@ -46,18 +47,25 @@ def measure(workers: dict[Key, Worker], rounds: int, episodes: int) -> Times:
     return times
 
 
-def score(worker: Worker, splits: Splits, setting: Setting, tasks: int) -> Evaluation:
+def score(worker: Worker, splits: Splits, setting: Setting) -> Evaluation:
     """The contender's weights in our network, normalized by the same training tasks, on the same test tasks."""
+    way, shot, query, _, tasks = setting
     learner = prototypes(splits.train.shape, width=WIDTH)
-    arrays = worker.ask("weights")
-    kernels = [array.size for array in arrays if array.ndim == 4]
-    assert kernels == [p.numel() for p in learner.parameters() if p.dim() == 4], f"{worker.name}: another net {kernels}"
-    with torch.no_grad():
-        for own, array in zip(parts(learner), arrays, strict=True):
-            own.copy_(torch.from_numpy(array))
-    way, shot, query, _ = setting
+    load(learner, worker)
     calibrate(learner, Episodes(splits.train, way, shot, query, seed=7), range(CALIBRATION))
     return evaluate(learner, Episodes(splits.test, way, shot, query), tasks, name=worker.name)
+
+
+def load(learner: Prototypes, worker: Worker) -> None:
+    """The worker's weights into the learner. Both must then be the same function: the same net in another order."""
+    arrays = worker.ask("weights")
+    pictures = torch.rand(16, 1, 28, 28)
+    with torch.no_grad():
+        for own, array in zip(parts(learner), arrays, strict=True):
+            assert own.shape == array.shape, f"{worker.name} trains weights of {array.shape}, we of {own.shape}"
+            own.copy_(torch.from_numpy(array))
+        theirs = torch.from_numpy(worker.ask("embed", pictures.numpy()))
+        torch.testing.assert_close(learner.embed(pictures), theirs, rtol=1e-3, atol=1e-3)
 
 
 def ratios(ours: list[tuple[float, float]], theirs: list[tuple[float, float]]) -> list[float]:
@@ -123,7 +131,7 @@ def run(name: str, setting: Setting, options: argparse.Namespace) -> None:
     workers = {key: Worker(key[0], setting, key[1], options.threads) for key in keys}
     times = measure(workers, options.rounds, setting.episodes)
     splits = omniglot()
-    scores = {key: score(worker, splits, setting, options.tasks) for key, worker in workers.items()}
+    scores = {key: score(worker, splits, setting) for key, worker in workers.items()}
     for worker in workers.values():
         worker.stop()
     print(f"\n{setting.way}-way {setting.shot}-shot, {setting.query} queries; {options.rounds} rounds")
@@ -139,7 +147,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("results/bench"))
     parser.add_argument("--rounds", type=int, default=12, help="multiples of 6: everyone in every place equally often")
-    parser.add_argument("--tasks", type=int, default=300, help="test tasks behind each accuracy")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--only", choices=("5way", "60way"), help="one of the two settings")
     parser.add_argument("--episodes", type=int, help="in a round, instead of the setting's own number")

@@ -36,7 +36,7 @@ class Worker:
 
 
 def serve(pipe: Connection, name: str, setting: Setting, precision: str, threads: int) -> None:
-    """Answers ``("train", episodes)`` with seconds, ``("weights",)`` with arrays, until the pipe is closed."""
+    """Answers ``("train", episodes)`` with seconds, ``("weights",)`` and ``("embed", pictures)`` with arrays."""
     import torch
 
     from quickstudy.data.omniglot import omniglot
@@ -49,6 +49,9 @@ def serve(pipe: Connection, name: str, setting: Setting, precision: str, threads
                 case "train", episodes:
                     pipe.send(contender.train(episodes))
                 case ("weights",):
-                    pipe.send([tensor.detach().numpy() for tensor in parts(contender.net)])
+                    pipe.send([tensor.detach().numpy() for tensor in parts(contender.embed)])
+                case "embed", pictures:
+                    with torch.no_grad():
+                        pipe.send(contender.embed(torch.from_numpy(pictures)).numpy())
         except EOFError:
             return

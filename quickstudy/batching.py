@@ -40,11 +40,8 @@ def gradients(module: nn.Module, objective: Objective, items: Any, *, chunk: int
 
 
 def trainable(module: nn.Module) -> list[nn.Parameter]:
-    """The slow weights: the parameters that are to be learned. Raises ValueError where there are none."""
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    if not parameters:
-        raise ValueError(f"{type(module).__name__} has no weights to train; evaluate it as it is")
-    return parameters
+    """The slow weights: the parameters that are to be learned."""
+    return [p for p in module.parameters() if p.requires_grad]
 
 
 def chunks(items: Any, chunk: int | None = None) -> Iterator[Any]:

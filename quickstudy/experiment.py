@@ -12,14 +12,14 @@ from typing import Any
 
 import torch
 
-from quickstudy import batching, data, devices, learners
+from quickstudy import data, devices, learners
 from quickstudy.core import Learner
 from quickstudy.data import Splits
 from quickstudy.evaluate import accuracy
 from quickstudy.files import FileProblem
 from quickstudy.storage import Run
 from quickstudy.tasks import Batches, Episodes, batches, episodes
-from quickstudy.train import Progress, calibrate, pace, train
+from quickstudy.train import Progress, calibrate, pace, slow_weights, train
 
 CALIBRATION = range(2**40, 2**40 + 16)  # training tasks that training itself will not reach
 VALIDATION_TASKS = 60
@@ -74,7 +74,8 @@ class Experiment:
         splits = self.splits()
         fresh = self.build(splits)
         tasks = self.tasks(splits, fresh)
-        batching.trainable(fresh), self.validation(splits)  # what cannot work is refused before a folder is made
+        slow_weights(fresh)  # this and the next refuse what cannot work before a folder is made
+        self.validation(splits)
         if not (folder / "config.json").exists():
             asked = self if minutes is None else self.within(minutes, splits, fresh)
             Run.create(folder, {"experiment": dataclasses.asdict(asked), "split_sha256": splits.sha256, **versions()})

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from quickstudy import batching, devices, tree
@@ -95,7 +95,7 @@ class _Loop:
     ) -> None:
         self.learner, self.tasks, self.objective, self.estimator = learner, tasks, objective, estimator
         self.steps, self.batch, self.rate, self.precision, self.seed = steps, batch, rate, precision, seed
-        self.weights = batching.trainable(learner)
+        self.weights = slow_weights(learner)
         self.optimizer = torch.optim.Adam(self.weights, lr=rate, fused=True)
         self.carry = estimator.init(learner)
         self.best: dict[str, Tensor] = {}
@@ -208,6 +208,14 @@ def calibrate(learner: L, tasks: Tasks[Task], indices: Iterable[int], *, way: in
             else:
                 learner.objective(_way(tasks))(learner, task)
     return learner
+
+
+def slow_weights(learner: Learner) -> list[nn.Parameter]:
+    """What a training would change. Raises ValueError where there is nothing."""
+    weights = batching.trainable(learner)
+    if not weights:
+        raise ValueError(f"{type(learner).__name__} has no weights to train; evaluate it as it is")
+    return weights
 
 
 def pace(learner: Learner, tasks: Tasks[Any], *, batch: int, precision: str, seconds: float = 4.0) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from quickstudy.core import Objective, Task
+from quickstudy.core import Objective, Task, query_loss
 from quickstudy.learners.exemplars import Exemplars, Memory
 from quickstudy.nets.attention import class_logsumexp
 from quickstudy.nets.conv4 import conv4
@@ -15,11 +15,15 @@ class Siamese(Exemplars):
     """Slow: the embedding, and a weight for each feature's absolute difference. Fast: the embedded support.
 
     The logit of "same class" is a weighted sum of ``|sigmoid(a) - sigmoid(b)|`` and a bias; a class scores the mean
-    odds of its examples. Meta-training is verification: ``pairs``.
+    odds of its examples. Meta-training is verification of ``"pairs"``, as published, or of the answers to whole
+    ``"episodes"``.
     """
 
-    def __init__(self, embed: nn.Module, features: int) -> None:
+    def __init__(self, embed: nn.Module, features: int, *, objective: str = "pairs") -> None:
         super().__init__(embed, features)
+        if objective not in ("pairs", "episodes"):
+            raise ValueError(f"a siamese net is trained on pairs or on episodes, got {objective!r}")
+        self.trained_on = objective
         self.compare = nn.Linear(features, 1)
         nn.init.constant_(self.compare.weight, -10 / features)
         nn.init.constant_(self.compare.bias, 2.0)
@@ -33,7 +37,7 @@ class Siamese(Exemplars):
         return class_logsumexp(self.same(queries, memory.keys), memory.labels) - memory.labels.sum(0).log()
 
     def objective(self, way: int) -> Objective:
-        return pairs
+        return pairs if self.trained_on == "pairs" else query_loss(way)
 
 
 def pairs(learner: Siamese, task: Task) -> Tensor:
@@ -51,7 +55,9 @@ def _mean(values: Tensor, where: Tensor) -> Tensor:
     return (values * where).sum() / where.sum().clamp_min(1)
 
 
-def siamese(shape: tuple[int, int, int], *, width: int = 64, normalization: str = "batch") -> Siamese:
+def siamese(
+    shape: tuple[int, int, int], *, width: int = 64, normalization: str = "batch", objective: str = "pairs"
+) -> Siamese:
     """The verification net on the four-block embedding of the few-shot tables."""
     net = conv4(shape, width=width, normalization=normalization)
-    return Siamese(net, net.features)
+    return Siamese(net, net.features, objective=objective)
