@@ -114,8 +114,9 @@ def query_loss(way: int, loss: Callable[[Tensor, Tensor], Tensor] | None = None)
 
 
 def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
-    """Mean over the examples that are not padding."""
-    return F.cross_entropy(logits, y, ignore_index=-1)
+    """Mean over the examples that are not padding; 0 where all are."""
+    total = F.cross_entropy(logits, y, ignore_index=-1, reduction="sum")
+    return total / (y >= 0).sum().clamp_min(1)
 
 
 def one_hot(y: Tensor, way: int, dtype: torch.dtype | None = None) -> Tensor:

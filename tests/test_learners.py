@@ -12,7 +12,7 @@ OPTIONS = {  # what a name needs besides the shape, and its variants
     "classifier": [{"classes": 12}],
     "density": [{}, {"bandwidth": 0.5}],
     "matching": [{}, {"context": True, "steps": 3}],
-    "neighbours": [{}, {"k": 3, "metric": "euclidean"}],
+    "neighbours": [{}, {"k": 3, "metric": "euclidean", "dark": True}],
     "prototypes": [{}, {"metric": "cosine", "scale": 5.0}],
 }
 ON_PIXELS = {"density", "neighbours"}

@@ -8,7 +8,7 @@ import numpy as np
 
 from quickstudy.core import Examples, Task
 from quickstudy.data.pool import Pool
-from quickstudy.tasks.episodes import pictures
+from quickstudy.tasks.episodes import bits, pictures
 
 
 class Batches:
@@ -33,8 +33,8 @@ class Batches:
         return Task(Examples(x[:, :0], y[:, :0]), Examples(x, y))
 
     def _draw(self, index: int) -> np.ndarray:
-        generator = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, index]))
-        return generator.integers(len(self.pool.images), size=self.size)
+        raw = bits(self.seed, index).random_raw(self.size)
+        return (raw % np.uint64(len(self.pool.images))).astype(np.int64)
 
 
 def batches(pool: Pool, size: int, *, seed: int = 0) -> Batches:

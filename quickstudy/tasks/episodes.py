@@ -41,24 +41,21 @@ class Episodes:
 
     def classes(self, index: int) -> np.ndarray:
         """(way,) the pool's class behind each label of this task."""
-        return self._classes(self._generator(index))
+        return self._classes(bits(self.seed, index))
 
-    def _generator(self, index: int) -> np.random.Generator:
-        return np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, index]))
-
-    def _classes(self, generator: np.random.Generator) -> np.ndarray:
-        return generator.choice(len(self.pool), self.way, replace=False)
+    def _classes(self, source: np.random.Philox) -> np.ndarray:
+        return distinct(source, len(self.pool), self.way)
 
     def _draw(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        generator = self._generator(index)
-        classes = self._classes(generator)
-        each = self.shot + self.query
-        ranks = generator.random((self.way, int(self._sizes[classes].max())))
-        ranks[np.arange(ranks.shape[1]) >= self._sizes[classes][:, None]] = 2  # beyond the end of a smaller class
+        source = bits(self.seed, index)
+        classes = self._classes(source)
+        each, sizes = self.shot + self.query, self._sizes[classes]
+        ranks = source.random_raw((self.way, int(sizes.max()))) >> np.uint64(1)
+        ranks[np.arange(ranks.shape[1]) >= sizes[:, None]] = 2**64 - 1  # beyond the end of a smaller class
         picks = self._starts[classes][:, None] + np.argsort(ranks, axis=1)[:, :each]  # (way, each)
         labels = np.broadcast_to(np.arange(self.way)[:, None], picks.shape)
-        support = generator.permutation(self.way * self.shot)
-        query = generator.permutation(self.way * self.query)
+        support = np.argsort(source.random_raw(self.way * self.shot))
+        query = np.argsort(source.random_raw(self.way * self.query))
         parts = [(slice(0, self.shot), support), (slice(self.shot, each), query)]
         rows = np.concatenate([picks[:, span].reshape(-1)[order] for span, order in parts])
         return rows, np.concatenate([labels[:, span].reshape(-1)[order] for span, order in parts])
@@ -72,10 +69,25 @@ def episodes(pool: Pool, way: int, shot: int, query: int, *, seed: int = 0) -> E
     return Episodes(pool, way, shot, query, seed=seed)
 
 
-def pictures(pool: Pool, rows: np.ndarray | Tensor) -> Tensor:
+def bits(seed: int, index: int) -> np.random.Philox:
+    """The random bits of task ``index``. NumPy promises these for every version, but not what it draws from them."""
+    return np.random.Philox(key=seed, counter=[0, 0, 0, index])
+
+
+def distinct(source: np.random.Philox, n: int, k: int) -> np.ndarray:
+    """(k,) different numbers below n, in random order."""
+    if 2 * k >= n:
+        return np.argsort(source.random_raw(n))[:k]
+    found: dict[int, None] = {}
+    while len(found) < k:
+        found |= dict.fromkeys((source.random_raw(2 * k) % np.uint64(n)).tolist())
+    return np.array(list(found)[:k])
+
+
+def pictures(pool: Pool, rows: np.ndarray) -> Tensor:
     """(*rows.shape, channels, height, width) from 0 to 1, gathered on the pool's device."""
-    index = torch.as_tensor(rows, device=pool.images.device)
-    return pool.images[index].float().div_(255)
+    index = torch.from_numpy(rows.reshape(-1)).to(pool.images.device)
+    return pool.images.index_select(0, index).div(255).view(*rows.shape, *pool.shape)
 
 
 def _check(pool: Pool, way: int, shot: int, query: int) -> None:

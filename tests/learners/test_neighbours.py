@@ -44,10 +44,17 @@ def test_more_neighbours_than_examples_asks_all(make_task):
     assert torch.equal(few, many)
 
 
-def test_padding_never_votes():
-    support = Examples(torch.tensor([[5.0], [0.0], [0.1], [6.0]]), torch.tensor([0, -1, -1, 1]))
-    said = Neighbours(nn.Identity(), 1, k=3, metric="euclidean")(support, torch.zeros(1, 1), 2)
-    assert said.argmax(1).tolist() == [0]
+@pytest.mark.parametrize("k", [1, 3])
+def test_padding_never_votes(k):
+    support = Examples(torch.tensor([[5.0], [0.0], [0.1], [6.0]]), torch.tensor([1, -1, -1, 0]))
+    said = Neighbours(nn.Identity(), 1, k=k, metric="euclidean")(support, torch.zeros(1, 1), 2)
+    assert said.argmax(1).tolist() == [1]
+
+
+def test_dark_compares_the_negatives(make_task):
+    task = make_task(way=3, shot=2)
+    bright = neighbours((1, 16, 16))(Examples(1 - task.support.x, task.support.y), 1 - task.query.x, 3)
+    assert torch.equal(neighbours((1, 16, 16), dark=True)(task.support, task.query.x, 3), bright)
 
 
 def test_wrong_options_are_refused():
