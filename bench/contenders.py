@@ -1,11 +1,13 @@
 """Three libraries at the same work, each as its users use it: sample an episode, take one step of Adam on it.
 
-All train four blocks of 64 filters with max-pooling on Omniglot in memory. ``parts`` reads the weights of any of them,
-so that one evaluator can ask all of them the same questions.
+All train four blocks of 64 filters with max-pooling on Omniglot in memory, from the same weights, on the squared
+distance, with Adam and the same falling rate. ``parts`` are the weights of any of them, so that one evaluator can ask
+all of them the same questions.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Iterator
@@ -40,9 +42,12 @@ class Setting(NamedTuple):
 
 
 class Contender:
-    """What is timed: ``sample`` an episode, ``step`` on it. ``embed`` is the net that both train."""
+    """What is timed: ``sample`` an episode, ``step`` on it."""
 
     embed: nn.Module
+    optimizer: torch.optim.Optimizer
+    done = 0
+    total = 1
 
     def sample(self) -> Any:
         raise NotImplementedError
@@ -54,6 +59,9 @@ class Contender:
         """Seconds in all, and those of them spent on sampling."""
         begun, sampling = time.perf_counter(), 0.0
         for _ in range(episodes):
+            for group in self.optimizer.param_groups:
+                group["lr"] = RATE * (1 + math.cos(math.pi * self.done / self.total)) / 2
+            self.done += 1
             before = time.perf_counter()
             episode = self.sample()
             sampling += time.perf_counter() - before
@@ -97,13 +105,19 @@ class EasyFsl(Contender):
         from easyfsl.methods import PrototypicalNetworks
         from easyfsl.samplers import TaskSampler
 
+        class Squared(PrototypicalNetworks):
+            """The paper's distance. Theirs is its root: as fast, but another objective, so no comparison."""
+
+            def l2_distance_to_prototypes(self, samples: Tensor) -> Tensor:
+                return -(super().l2_distance_to_prototypes(samples) ** 2)
+
         dataset = FeaturesDataset(pool.labels.tolist(), pool.images.float() / 255, list(pool.names))
         sampler = TaskSampler(dataset, *setting[:3], n_tasks=10**9)
         self.loader = iter(
             torch.utils.data.DataLoader(dataset, batch_sampler=sampler, collate_fn=sampler.episodic_collate_fn)
         )
         self.embed = nn.Sequential(*(_block(c) for c in (1, WIDTH, WIDTH, WIDTH)), nn.Flatten())
-        self.model = PrototypicalNetworks(self.embed).train()
+        self.model = Squared(self.embed).train()
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=RATE)
         self.precision = precision
 
@@ -181,10 +195,18 @@ class InMemory(torch.utils.data.Dataset):
 CONTENDERS = {"quickstudy": Quickstudy, "easyfsl": EasyFsl, "learn2learn": Learn2Learn}
 
 
-def build(name: str, pool: Pool, setting: Setting, precision: str) -> Contender:
+def build(name: str, pool: Pool, setting: Setting, precision: str, total: int = 1) -> Contender:
+    """The contender before its first of ``total`` episodes. All start from the same weights."""
     random.seed(SEED)
     torch.manual_seed(SEED)
-    return CONTENDERS[name](pool, setting, precision)
+    start = prototypes(pool.shape, width=WIDTH)
+    contender = CONTENDERS[name](pool, setting, precision)
+    contender.total = total
+    with torch.no_grad():
+        for own, given in zip(parts(contender.embed), parts(start), strict=True):
+            assert own.shape == given.shape, f"{name} trains weights of {own.shape}, we of {given.shape}"
+            own.copy_(given)
+    return contender
 
 
 def parts(net: nn.Module) -> Iterator[Tensor]:

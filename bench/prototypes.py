@@ -62,7 +62,6 @@ def load(learner: Prototypes, worker: Worker) -> None:
     pictures = torch.rand(16, 1, 28, 28)
     with torch.no_grad():
         for own, array in zip(parts(learner), arrays, strict=True):
-            assert own.shape == array.shape, f"{worker.name} trains weights of {array.shape}, we of {own.shape}"
             own.copy_(torch.from_numpy(array))
         theirs = torch.from_numpy(worker.ask("embed", pictures.numpy()))
         torch.testing.assert_close(learner.embed(pictures), theirs, rtol=1e-3, atol=1e-3)
@@ -128,7 +127,7 @@ def report(record: dict[str, Any]) -> str:
 def run(name: str, setting: Setting, options: argparse.Namespace) -> None:
     keys = [(library, precision) for library in CONTENDERS for precision in PRECISIONS]
     load = os.getloadavg()[0]
-    workers = {key: Worker(key[0], setting, key[1], options.threads) for key in keys}
+    workers = {key: Worker(key[0], setting, key[1], options.threads, options.rounds) for key in keys}
     times = measure(workers, options.rounds, setting.episodes)
     splits = omniglot()
     scores = {key: score(worker, splits, setting) for key, worker in workers.items()}

@@ -14,11 +14,14 @@ WARM_UP = 3  # episodes before the first round
 class Worker:
     """A contender in its own process: ``ask("train", 40)`` and the like. It sleeps between the questions."""
 
-    def __init__(self, name: str, setting: Setting, precision: str, threads: int) -> None:
+    def __init__(self, name: str, setting: Setting, precision: str, threads: int, rounds: int) -> None:
         self.name, self.precision = name, precision
+        total = WARM_UP + rounds * setting.episodes
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs, name, setting, precision, threads), daemon=True)
+        self.process = context.Process(
+            target=serve, args=(theirs, name, setting, precision, threads, total), daemon=True
+        )
         self.process.start()
         theirs.close()
         self.ask("train", WARM_UP)
@@ -35,14 +38,14 @@ class Worker:
         self.process.join(timeout=20)
 
 
-def serve(pipe: Connection, name: str, setting: Setting, precision: str, threads: int) -> None:
+def serve(pipe: Connection, name: str, setting: Setting, precision: str, threads: int, total: int) -> None:
     """Answers ``("train", episodes)`` with seconds, ``("weights",)`` and ``("embed", pictures)`` with arrays."""
     import torch
 
     from quickstudy.data.omniglot import omniglot
 
     torch.set_num_threads(threads)
-    contender = build(name, omniglot().train, setting, precision)
+    contender = build(name, omniglot().train, setting, precision, total)
     while True:
         try:
             match pipe.recv():

@@ -26,7 +26,7 @@ class Neighbours(Exemplars):
         nearness = self.similarity(queries, memory.keys).masked_fill(~seen, -torch.inf)  # (q, n)
         k = min(self.k, nearness.shape[1])
         chosen = nearness.topk(k, dim=1).indices  # nearest first
-        weights = 1 + 1e-3 * 0.5 ** torch.arange(k, dtype=nearness.dtype, device=nearness.device)
+        weights = 1 + 1e-4 * 0.5 ** torch.arange(k, dtype=nearness.dtype, device=nearness.device)
         votes = (memory.labels[chosen] * weights[:, None]).sum(1)  # (q, way)
         return (votes / max(k, 1)).log()
 
