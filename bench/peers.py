@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
+import io
 import sys
 import warnings
 from types import ModuleType
@@ -25,8 +27,8 @@ def easyfsl() -> ModuleType:
 def learn2learn() -> ModuleType:
     """learn2learn 0.2.0."""
     _torchvision()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # gym's and pkg_resources' farewells
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")  # gym says at length that it is unmaintained
         import learn2learn
 
     return learn2learn

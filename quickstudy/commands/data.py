@@ -5,6 +5,8 @@ from __future__ import annotations
 from quickstudy import data
 from quickstudy.data.originals import data_root
 
+FOLDERS = {"mini_imagenet": "miniimagenet"}  # where a folder is not called as its data set
+
 
 def listing() -> None:
     """``quickstudy data``: which data sets are on this machine."""
@@ -29,5 +31,5 @@ def show(name: str, split: str | None, size: int | None) -> None:
 def _state(name: str) -> str:
     if name == "glyphs":
         return "built in"
-    folder = data_root() / name
+    folder = data_root() / FOLDERS.get(name, name)
     return "here" if folder.is_dir() and any(folder.iterdir()) else f"not here; quickstudy data {name} fetches it"
