@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Makes build/peers: a virtual environment with this checkout of quickstudy, easyfsl 1.5.0 and learn2learn 0.2.0.
-# Unattended, by pip alone; running it again makes it anew. PYTHON chooses the interpreter (3.11 was used), TORCH the build:
-#   TORCH="torch==2.13.0 torchvision==0.28.0 --index-url https://download.pytorch.org/whl/cpu" bash bench/peers.sh
+# Unattended, by pip alone; running it again makes it anew. PYTHON chooses the interpreter (3.11 was used), TORCH what pip installs for it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3.11}

@@ -15,8 +15,10 @@ import tyro
 from tyro.conf import Positional, arg
 
 from quickstudy import __version__
+from quickstudy.commands.tasks import TestTasks
 from quickstudy.files import FileProblem
 
+USUAL, FEWER = TestTasks(), TestTasks(tasks=300)
 Precision = Literal["auto", "float32", "bfloat16"]
 Options = Annotated[
     tuple[str, ...], arg(help="options of the learner's function, as KEY=VALUE: --options width=32 metric=cosine")
@@ -108,14 +110,7 @@ def train(
 
 def evaluate(
     subject: Annotated[Positional[str], arg(metavar="RUN|LEARNER")],
-    data: str | None = None,
-    split: str | None = None,
-    size: int | None = None,
-    part: Literal["test", "valid", "train"] = "test",
-    way: int | None = None,
-    shot: int | None = None,
-    query: int | None = None,
-    tasks: int = 1000,
+    on: TestTasks = USUAL,
     options: Options = (),
     json: bool = False,
 ) -> None:
@@ -126,31 +121,16 @@ def evaluate(
 
     Args:
         subject: a run folder, or the name of a learner that needs no training (neighbours, density).
-        data: the run's own (glyphs for a bare learner) unless given.
-        split: the run's own unless given.
-        size: the run's own unless given.
-        part: which classes the tasks are drawn from.
-        way: classes a task; as in training, at most 20, unless given (5 for a bare learner).
-        shot: examples of each class; as in training unless given (1 for a bare learner).
-        query: pictures of each class to answer for; 15, or as many as the smallest class has, unless given.
-        tasks: how many tasks; the same number is the same tasks for every learner.
         json: print one JSON object.
     """
     from quickstudy.commands.evaluate import run
 
-    run(subject, data, split, size, part, way, shot, query, tasks, options, json)
+    run(subject, on, options, json)
 
 
 def compare(
     subjects: Annotated[Positional[tuple[str, ...]], arg(metavar="RUN|LEARNER ...")],
-    data: str | None = None,
-    split: str | None = None,
-    size: int | None = None,
-    part: Literal["test", "valid", "train"] = "test",
-    way: int | None = None,
-    shot: int | None = None,
-    query: int | None = None,
-    tasks: int = 1000,
+    on: TestTasks = USUAL,
     out: Path | None = None,
     json: bool = False,
 ) -> None:
@@ -160,28 +140,18 @@ def compare(
 
     Args:
         subjects: run folders, or names of learners that need no training.
-        data: the runs' own unless given.
-        split: the runs' own unless given.
-        size: the runs' own unless given.
-        part: which classes the tasks are drawn from.
-        way: classes a task; must be given where the runs differ.
-        shot: examples of each class; must be given where the runs differ.
-        query: pictures of each class to answer for; 15, or as many as the smallest class has, unless given.
-        tasks: how many tasks.
         out: an HTML page to write.
         json: print one JSON object.
     """
     from quickstudy.commands.evaluate import run_comparison
 
-    run_comparison(subjects, data, split, size, part, way, shot, query, tasks, out, json)
+    run_comparison(subjects, on, out, json)
 
 
 def report(
     run: Annotated[Positional[Path], arg(metavar="RUN")],
+    on: TestTasks = FEWER,
     out: Path | None = None,
-    way: int | None = None,
-    shot: int | None = None,
-    tasks: int = 300,
 ) -> None:
     """Write the page of a run: accuracy, tasks as they were answered, learning curve, hardest pairs, calibration.
 
@@ -190,13 +160,10 @@ def report(
     Args:
         run: a run folder.
         out: the HTML file; report.html in the run folder unless given.
-        way: classes a task; as in training, at most 20, unless given.
-        shot: examples of each class; as in training unless given.
-        tasks: how many test tasks.
     """
     from quickstudy.commands.evaluate import report
 
-    report(run, out, way, shot, tasks)
+    report(run, on, out)
 
 
 def reproduce(
@@ -250,7 +217,7 @@ def main() -> None:
             COMMANDS,
             prog="quickstudy",
             description="Learning to learn. Begin with: quickstudy demo",
-            config=(tyro.conf.FlagCreatePairsOff,),
+            config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
         )
         sys.stdout.flush()
     except KeyboardInterrupt:

@@ -14,76 +14,45 @@ from torch import Tensor
 
 from quickstudy import report as pages
 from quickstudy.commands.subjects import Subject, common, splits, subject
+from quickstudy.commands.tasks import TestTasks
 from quickstudy.data import Splits
 from quickstudy.evaluate import Evaluation
 from quickstudy.evaluate import compare as paired
 from quickstudy.evaluate import evaluate as measure
 from quickstudy.experiment import versions
+from quickstudy.storage import Run
 from quickstudy.tasks import Episodes, episodes
 
 MOST_WAYS, MOST_QUERIES = 20, 15  # of a task, unless more are asked for
 
 
-def run(
-    text: str,
-    data: str | None,
-    split: str | None,
-    size: int | None,
-    part: str,
-    way: int | None,
-    shot: int | None,
-    query: int | None,
-    tasks: int,
-    options: Sequence[str],
-    as_json: bool,
-) -> None:
+def run(text: str, on: TestTasks, options: Sequence[str], as_json: bool) -> None:
     """``quickstudy evaluate``."""
-    measured = subject(text, options)
-    name, pools = splits([measured], data, split, size)
-    drawn = _tasks([measured], pools, part, way, shot, query)
-    result = _measure(measured, pools, drawn, tasks)
-    if as_json:
-        print(json.dumps(summary(result, name, pools)))
-    else:
-        print(line(result))
+    (result,), name, pools = _measure([subject(text, options)], on)
+    print(json.dumps(summary(result, name, pools)) if as_json else line(result))
 
 
-def run_comparison(
-    texts: Sequence[str],
-    data: str | None,
-    split: str | None,
-    size: int | None,
-    part: str,
-    way: int | None,
-    shot: int | None,
-    query: int | None,
-    tasks: int,
-    out: Path | None,
-    as_json: bool,
-) -> None:
+def run_comparison(texts: Sequence[str], on: TestTasks, out: Path | None, as_json: bool) -> None:
     """``quickstudy compare``."""
     if not texts:
         raise ValueError("name at least one run folder or learner to compare")
     subjects = [subject(text) for text in texts]
-    name, pools = splits(subjects, data, split, size)
-    drawn = _tasks(subjects, pools, part, way, shot, query)
-    results = [_measure(each, pools, drawn, tasks) for each in subjects]
+    results, name, pools = _measure(subjects, on)
     if as_json:
         print(json.dumps({"results": [summary(r, name, pools) for r in results], "differences": differences(results)}))
     else:
         print(table(results))
     if out is not None:
-        write_page(out, "Comparison", results, name, pools, {s.name: _curve(s) for s in subjects if s.run})
+        write_page(out, "Comparison", results, name, pools, {s.name: s.run.metrics["curve"] for s in subjects if s.run})
         print(f"page: {out}", file=sys.stderr)
 
 
-def report(folder: Path, out: Path | None, way: int | None, shot: int | None, tasks: int) -> None:
+def report(folder: Path, on: TestTasks, out: Path | None) -> None:
     """``quickstudy report``."""
-    measured = subject(str(folder))
-    name, pools = splits([measured], None, None, None)
-    result = _measure(measured, pools, _tasks([measured], pools, "test", way, shot, None), tasks)
+    measured, run = subject(str(folder)), Run.open(folder)
+    (result,), name, pools = _measure([measured], on)
     path = out or folder / "report.html"
-    write_page(path, measured.name, [result], name, pools, {measured.name: _curve(measured)})
+    write_page(path, measured.name, [result], name, pools, {measured.name: run.metrics["curve"]})
     print(line(result))
     print(f"page: {path}", file=sys.stderr)
 
@@ -164,24 +133,22 @@ def table(results: Sequence[Evaluation]) -> str:
     return "\n".join(rows)
 
 
-def _tasks(
-    subjects: Sequence[Subject], pools: Splits, part: str, way: int | None, shot: int | None, query: int | None
-) -> Episodes:
-    pool = {"train": pools.train, "valid": pools.valid, "test": pools.test}[part]
-    ways = way or min(common(subjects, "way", None), MOST_WAYS)
-    shots = common(subjects, "shot", shot)
-    spare = int(pool.sizes.min()) - shots  # pictures of the smallest class beyond the support
-    return episodes(pool, ways, shots, query if query is not None else max(1, min(MOST_QUERIES, spare)))
+def _measure(subjects: Sequence[Subject], on: TestTasks) -> tuple[list[Evaluation], str, Splits]:
+    """All of them on the same tasks; the name of the data, and the data."""
+    if on.tasks < 1:
+        raise ValueError(f"--tasks is at least 1, got {on.tasks}")
+    name, pools = splits(subjects, on.data, on.split, on.size)
+    drawn = _tasks(subjects, pools, on)
+    bar = sys.stderr.isatty()
+    return [measure(s.learner(pools), drawn, on.tasks, name=s.name, progress=bar) for s in subjects], name, pools
 
 
-def _measure(measured: Subject, pools: Splits, drawn: Episodes, tasks: int) -> Evaluation:
-    if tasks < 1:
-        raise ValueError(f"--tasks is at least 1, got {tasks}")
-    return measure(measured.learner(pools), drawn, tasks, name=measured.name, progress=sys.stderr.isatty())
-
-
-def _curve(measured: Subject) -> list[dict[str, float]]:
-    return measured.run.metrics["curve"] if measured.run is not None else []
+def _tasks(subjects: Sequence[Subject], pools: Splits, on: TestTasks) -> Episodes:
+    pool = {"train": pools.train, "valid": pools.valid, "test": pools.test}[on.part]
+    way = on.way if on.way is not None else min(common(subjects, "way", None), MOST_WAYS)
+    shot = common(subjects, "shot", on.shot)
+    spare = int(pool.sizes.min()) - shot  # pictures of the smallest class beyond the support
+    return episodes(pool, way, shot, on.query if on.query is not None else max(1, min(MOST_QUERIES, spare)))
 
 
 def _example(pools: Splits, name: str) -> Tensor | None:
