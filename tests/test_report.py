@@ -71,7 +71,7 @@ def tasks(names=HOSTILE, *, way=5, shot=2, query=3, shape=(1, 8, 8)):
     return episodes(pool, way, shot, query)
 
 
-def measured(*, count=30, kinds=("neighbours", "density"), shown=2, **options):
+def measured(*, count=30, kinds=("neighbours", "density"), shown=4, **options):
     drawn = tasks(**options)
     make = {"neighbours": learners.neighbours, "density": learners.density, "prototypes": learners.prototypes}
     return [evaluate(make[kind](drawn.pool.shape), drawn, count, name=kind, shown=shown) for kind in kinds]

@@ -27,6 +27,7 @@ from quickstudy.evaluate import evaluate
 from quickstudy.experiment import Experiment, versions
 from quickstudy.storage import read_json, write_json
 from quickstudy.tasks import episodes
+from quickstudy.train import Progress
 
 KEY = ("table", "method", "variant", "setting")
 
@@ -42,6 +43,7 @@ class Cell:
     shot: int
     asked: Experiment  # what is trained; a learner without weights is measured as it is
     trained: bool = True
+    minutes: float | None = None  # the budget as time on this machine, instead of asked.steps
 
     @property
     def setting(self) -> str:
@@ -69,15 +71,15 @@ def run_seed(cell: Cell, seed: int, *, scale: float, tasks: int, runs: Path, pro
         return
     asked = cell.training(seed, scale)
     splits = asked.splits()
-    learner, minutes = _learner(cell, asked, splits, runs, progress)
+    learner, done = _learner(cell, asked, splits, runs, progress)
     drawn = episodes(splits.test, cell.way, cell.shot, 15)
     result = evaluate(learner, drawn, tasks, name=cell.title, shown=0, progress=progress)
     found = {
         "accuracy": result.accuracy.tolist(),
         "transductive": result.transductive,
         "split_sha256": splits.sha256,
-        "minutes": minutes,
-        "steps": asked.steps if cell.trained else 0,
+        "minutes": done.seconds / 60,
+        "steps": done.step,
         "commit": commit(),
         "hardware": hardware(),
         **versions(),
@@ -155,11 +157,12 @@ def hardware() -> str:
     return f"{torch.cuda.get_device_name()}, {cpu}" if torch.cuda.is_available() else cpu
 
 
-def _learner(cell: Cell, asked: Experiment, splits: Splits, runs: Path, progress: bool) -> tuple[Learner, float]:
+def _learner(cell: Cell, asked: Experiment, splits: Splits, runs: Path, progress: bool) -> tuple[Learner, Progress]:
     if not cell.trained:
-        return asked.build(splits), 0.0
-    learner, done = asked.run(runs / cell.table / _hash(asked), progress=progress)
-    return learner, done.seconds / 60
+        return asked.build(splits), Progress()
+    budget = "" if cell.minutes is None else f"-{cell.minutes:g}minutes"
+    folder = runs / cell.table / f"{_hash(asked)}{budget}"
+    return asked.run(folder, minutes=cell.minutes, progress=progress)
 
 
 def _kept(cell: Cell, seed: int, *, scale: float, tasks: int, runs: Path) -> Path:
