@@ -28,7 +28,8 @@ def results_page() -> str:
         "# Results",
         "",
         "Made by `make docs` from the files under `results/`, which commands wrote. Accuracies are in per cent with",
-        "95 % intervals over test tasks (and over seeds, where there are several).",
+        "95 % intervals over test tasks (and over seeds, where there are several); what they mean, and why some differ",
+        "from the published ones: [reading-the-results.md](reading-the-results.md).",
     ]
     for table in TABLES:
         cells = read_results(ROOT / "results" / table)
@@ -88,16 +89,29 @@ def _notes(cells: Any) -> list[str]:
 
 
 def _speed(benches: Any) -> list[str]:
-    head = ["| work | against | ours | theirs | ratio | rounds | hardware |", "| --- " * 7 + "|"]
+    head = ["| work | against | ours | theirs | unit | ratio | rounds | hardware |", "| --- " * 8 + "|"]
     return head + [_bench(bench) for bench in benches]
 
 
 def _bench(bench: Any) -> str:
     ratio = f"**{bench['ratio']:.2f}**" if bench["ratio"] is not None else "–"
     theirs = f"{bench['theirs']:.3g}" if bench["theirs"] is not None else "–"
-    peer = f"{bench['peer']} {bench['peer_version']}"
-    words = [bench["work"], peer, f"{bench['ours']:.3g}", theirs, ratio, bench["rounds"], bench["hardware"]]
+    peer = f"{bench['peer']} {bench.get('peer_version', '')}".strip()
+    words = [
+        f"{bench['work']}{_precision(bench)}",
+        peer,
+        f"{bench['ours']:.3g}",
+        theirs,
+        bench["unit"],
+        ratio,
+        bench["rounds"],
+        bench["hardware"],
+    ]
     return "| " + " | ".join(str(word) for word in words) + " |"
+
+
+def _precision(bench: Any) -> str:
+    return f", {bench['precision']}" if "precision" in bench else ""
 
 
 def main() -> None:
