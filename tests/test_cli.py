@@ -91,6 +91,7 @@ def test_train_evaluate_compare_report(run, tmp_path):
         "interval95",
     } <= set(one)
     assert (one["way"], one["shot"], one["tasks"], one["transductive"]) == (4, 1, 40, False)
+    assert (one["learner"], one["run"]) == ("prototypes", str(run))
     assert one["accuracy"] > 0.35  # chance is 0.25
     page = tmp_path / "page.html"
     both = call("compare", run, "neighbours", "--tasks", 40, "--query", 3, "--json", "--out", page)

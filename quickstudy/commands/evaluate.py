@@ -28,8 +28,9 @@ MOST_WAYS, MOST_QUERIES = 20, 15  # of a task, unless more are asked for
 
 def run(text: str, on: TestTasks, options: Sequence[str], as_json: bool) -> None:
     """``quickstudy evaluate``."""
-    (result,), name, pools = _measure([subject(text, options)], on)
-    print(json.dumps(summary(result, name, pools)) if as_json else line(result))
+    measured = subject(text, options)
+    (result,), name, pools = _measure([measured], on)
+    print(json.dumps(summary(measured, result, name, pools)) if as_json else line(result))
 
 
 def run_comparison(texts: Sequence[str], on: TestTasks, out: Path | None, as_json: bool) -> None:
@@ -39,7 +40,8 @@ def run_comparison(texts: Sequence[str], on: TestTasks, out: Path | None, as_jso
     subjects = [subject(text) for text in texts]
     results, name, pools = _measure(subjects, on)
     if as_json:
-        print(json.dumps({"results": [summary(r, name, pools) for r in results], "differences": differences(results)}))
+        each = [summary(s, r, name, pools) for s, r in zip(subjects, results, strict=True)]
+        print(json.dumps({"results": each, "differences": differences(results)}))
     else:
         print(table(results))
     if out is not None:
@@ -79,11 +81,12 @@ def write_page(
     pages.save(path, pages.page(title, results, facts=facts, curves=curves, pictures=pictures, unseen=unseen))
 
 
-def summary(result: Evaluation, data: str, pools: Splits) -> dict[str, Any]:
+def summary(measured: Subject, result: Evaluation, data: str, pools: Splits) -> dict[str, Any]:
     """One evaluation as plain values."""
     accuracy, interval = result.estimate
     return {
-        "learner": result.name,
+        "learner": measured.learner,
+        "run": str(measured.run.path) if measured.run else None,
         "data": data,
         "split": pools.name,
         "split_sha256": pools.sha256,
@@ -140,7 +143,7 @@ def _measure(subjects: Sequence[Subject], on: TestTasks) -> tuple[list[Evaluatio
     name, pools = splits(subjects, on.data, on.split, on.size)
     drawn = _tasks(subjects, pools, on)
     bar = sys.stderr.isatty()
-    return [measure(s.learner(pools), drawn, on.tasks, name=s.name, progress=bar) for s in subjects], name, pools
+    return [measure(s.build(pools), drawn, on.tasks, name=s.name, progress=bar) for s in subjects], name, pools
 
 
 def _tasks(subjects: Sequence[Subject], pools: Splits, on: TestTasks) -> Episodes:

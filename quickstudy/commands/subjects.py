@@ -22,17 +22,19 @@ BARE = Experiment(way=5, shot=1)  # the tasks of a learner that was never traine
 class Subject:
     """A learner to be measured, and how it came about."""
 
-    name: str
+    learner: str
+    name: str  # in tables: a run's says which
     asked: Experiment
     run: Run | None
     options: dict[str, Any]
 
-    def learner(self, splits: Splits) -> Learner:
+    def build(self, splits: Splits) -> Learner:
+        """The learner itself. Raises ValueError for one that has weights and was never trained."""
         if self.run is not None:
             return experiment.trained(self.run, splits)
-        made = experiment.learner(self.name, splits, self.options)
+        made = experiment.learner(self.learner, splits, self.options)
         if any(True for _ in made.parameters()):
-            raise ValueError(f"{self.name} has to be trained first: quickstudy train {self.name}")
+            raise ValueError(f"{self.learner} has to be trained first: quickstudy train {self.learner}")
         return made
 
 
@@ -40,7 +42,7 @@ def subject(text: str, options: Sequence[str] = ()) -> Subject:
     """Raises FileProblem or ValueError where it is neither a run folder nor a learner's name."""
     path = Path(text)
     if text in learners.__all__ and not (path / "config.json").exists():
-        return Subject(text, BARE, None, parse(options))
+        return Subject(text, text, BARE, None, parse(options))
     if not path.exists():
         names = ", ".join(learners.__all__)
         raise FileProblem(f"{text} is neither a run folder nor a learner; learners are {names}")
@@ -48,7 +50,7 @@ def subject(text: str, options: Sequence[str] = ()) -> Subject:
     if options:
         raise ValueError(f"{text} was trained with its own options; --options is for learners by name")
     asked = experiment.from_run(run)
-    return Subject(f"{asked.learner} ({path.name})", asked, run, asked.options)
+    return Subject(asked.learner, f"{asked.learner} ({path.resolve().name})", asked, run, asked.options)
 
 
 def parse(options: Sequence[str]) -> dict[str, Any]:
