@@ -28,15 +28,16 @@ from quickstudy.tasks import Episodes
 
 RATE = 1e-3
 WIDTH = 64
-SEED = 1
+WARM_UP = 3  # episodes before the first round
 
 
 class Setting(NamedTuple):
-    """One kind of episode, how many of them a round takes, and how many test tasks are behind an accuracy."""
+    """One kind of episode; rounds a session and episodes a round; test tasks behind an accuracy."""
 
     way: int
     shot: int
     query: int
+    rounds: int
     episodes: int
     tasks: int
 
@@ -72,9 +73,9 @@ class Contender:
 class Quickstudy(Contender):
     """The step of ``quickstudy.train``, by its public parts."""
 
-    def __init__(self, pool: Pool, setting: Setting, precision: str) -> None:
+    def __init__(self, pool: Pool, setting: Setting, precision: str, seed: int) -> None:
         devices.reuse_memory()
-        self.tasks = Episodes(pool, *setting[:3], seed=SEED)
+        self.tasks = Episodes(pool, *setting[:3], seed=seed)
         self.learner = prototypes(pool.shape, width=WIDTH).train()
         self.embed = self.learner.embed
         self.objective, self.precision = self.learner.objective(setting.way), precision
@@ -99,7 +100,7 @@ class Quickstudy(Contender):
 class EasyFsl(Contender):
     """The episodic training of its notebook, with pictures that are floating-point tensors in memory already."""
 
-    def __init__(self, pool: Pool, setting: Setting, precision: str) -> None:
+    def __init__(self, pool: Pool, setting: Setting, precision: str, seed: int) -> None:
         peers.easyfsl()
         from easyfsl.datasets import FeaturesDataset
         from easyfsl.methods import PrototypicalNetworks
@@ -138,7 +139,7 @@ class EasyFsl(Contender):
 class Learn2Learn(Contender):
     """Its example of prototypical networks, one picture channel instead of three."""
 
-    def __init__(self, pool: Pool, setting: Setting, precision: str) -> None:
+    def __init__(self, pool: Pool, setting: Setting, precision: str, seed: int) -> None:
         library = peers.learn2learn()
         steps = library.data.transforms
         way, shot, query = setting[:3]
@@ -195,13 +196,13 @@ class InMemory(torch.utils.data.Dataset):
 CONTENDERS = {"quickstudy": Quickstudy, "easyfsl": EasyFsl, "learn2learn": Learn2Learn}
 
 
-def build(name: str, pool: Pool, setting: Setting, precision: str, total: int = 1) -> Contender:
-    """The contender before its first of ``total`` episodes. All start from the same weights."""
-    random.seed(SEED)
-    torch.manual_seed(SEED)
+def build(name: str, pool: Pool, setting: Setting, precision: str, seed: int = 0) -> Contender:
+    """The contender before its first episode. Of one seed, all start from the same weights."""
+    random.seed(seed)
+    torch.manual_seed(seed)
     start = prototypes(pool.shape, width=WIDTH)
-    contender = CONTENDERS[name](pool, setting, precision)
-    contender.total = total
+    contender = CONTENDERS[name](pool, setting, precision, seed)
+    contender.total = WARM_UP + setting.rounds * setting.episodes
     with torch.no_grad():
         for own, given in zip(parts(contender.embed), parts(start), strict=True):
             assert own.shape == given.shape, f"{name} trains weights of {own.shape}, we of {given.shape}"

@@ -6,24 +6,23 @@ import multiprocessing
 from multiprocessing.connection import Connection
 from typing import Any
 
-from contenders import Setting, build, parts
-
-WARM_UP = 3  # episodes before the first round
+from contenders import WARM_UP, Setting, build, parts
 
 
 class Worker:
     """A contender in its own process: ``ask("train", 40)`` and the like. It sleeps between the questions."""
 
-    def __init__(self, name: str, setting: Setting, precision: str, threads: int, rounds: int) -> None:
-        self.name, self.precision = name, precision
-        total = WARM_UP + rounds * setting.episodes
+    def __init__(self, name: str, precision: str, setting: Setting, seed: int, threads: int) -> None:
+        self.name = name
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(
-            target=serve, args=(theirs, name, setting, precision, threads, total), daemon=True
-        )
+        arguments = theirs, name, precision, setting, seed, threads
+        self.process = context.Process(target=serve, args=arguments, daemon=True)
         self.process.start()
         theirs.close()
+
+    def start(self) -> None:
+        """Waits until it is ready, warmed up and quiet."""
         self.ask("train", WARM_UP)
 
     def ask(self, *question: Any) -> Any:
@@ -38,14 +37,14 @@ class Worker:
         self.process.join(timeout=20)
 
 
-def serve(pipe: Connection, name: str, setting: Setting, precision: str, threads: int, total: int) -> None:
+def serve(pipe: Connection, name: str, precision: str, setting: Setting, seed: int, threads: int) -> None:
     """Answers ``("train", episodes)`` with seconds, ``("weights",)`` and ``("embed", pictures)`` with arrays."""
     import torch
 
     from quickstudy.data.omniglot import omniglot
 
     torch.set_num_threads(threads)
-    contender = build(name, omniglot().train, setting, precision, total)
+    contender = build(name, omniglot().train, setting, precision, seed)
     while True:
         try:
             match pipe.recv():
