@@ -11,6 +11,8 @@ from torch import Tensor
 from quickstudy.core import Examples, Task
 from quickstudy.data.pool import Pool
 
+BLOCK = 16  # tasks drawn at a time: between two training steps the caches are cold, and one costs as much as seven
+
 
 class Episodes:
     """Task ``i`` is a function of (seed, i): its classes, its pictures, their labels and their order."""
@@ -20,6 +22,10 @@ class Episodes:
         self.pool, self.way, self.shot, self.query, self.seed = pool, way, shot, query, seed
         self._starts = pool.starts.numpy()
         self._sizes = pool.sizes.numpy()
+        self._drawn: tuple[int | None, list[tuple[np.ndarray, np.ndarray]]] = (
+            None,
+            [],
+        )  # a block's number, and its tasks
 
     def __getitem__(self, index: int) -> Task:
         task = self.batch([index])
@@ -35,8 +41,7 @@ class Episodes:
 
     def rows(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """(t, n + q) rows of the pool, and their labels: the support first."""
-        drawn = [self._draw(index) for index in indices]
-        rows, labels = zip(*drawn, strict=True)
+        rows, labels = zip(*(self._task(index) for index in indices), strict=True)
         return np.stack(rows), np.stack(labels)
 
     def classes(self, index: int) -> np.ndarray:
@@ -45,6 +50,14 @@ class Episodes:
 
     def _classes(self, source: np.random.Philox) -> np.ndarray:
         return distinct(source, len(self.pool), self.way)
+
+    def _task(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        block, place = divmod(index, BLOCK)
+        number, tasks = self._drawn
+        if number != block:
+            tasks = [self._draw(i) for i in range(block * BLOCK, (block + 1) * BLOCK)]
+            self._drawn = (block, tasks)
+        return tasks[place]
 
     def _draw(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         source = bits(self.seed, index)
