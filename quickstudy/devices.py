@@ -25,7 +25,7 @@ def precision(name: str, where: torch.device) -> torch.autocast:
 def reuse_memory() -> None:
     """Lets this process keep freed memory instead of giving it back after every layer.
 
-    Large activations otherwise cost a page fault for every 4 kB, each time: a third of a training step on a CPU.
+    Large activations otherwise cost a page fault for every 4 kB, each time, which is much of a training step on a CPU.
     Where the C library has no ``mallopt`` (other than glibc), nothing happens.
     """
     mmap_threshold, trim_threshold = -3, -1

@@ -42,7 +42,7 @@ def neighbours(shape: tuple[int, int, int], *, k: int = 1, metric: str = "cosine
     """Nearest neighbours on the pixels themselves; the published baseline has k = 1 and cosine.
 
     ``dark`` compares dark ink on bright paper, as Omniglot's files have it. The angle between two such pictures is
-    mostly paper: bright ink is worth ten points.
+    mostly paper, which costs accuracy.
     """
     embed = nn.Sequential(Negative(), nn.Flatten()) if dark else nn.Flatten()
     return Neighbours(embed, math.prod(shape), k=k, metric=metric)

@@ -11,7 +11,7 @@ from torch import Tensor
 from quickstudy.core import Examples, Task
 from quickstudy.data.pool import Pool
 
-BLOCK = 16  # tasks drawn at a time: between two training steps the caches are cold, and one costs as much as seven
+BLOCK = 16  # tasks drawn at a time: between two training steps the caches are cold, and one alone is dear
 
 
 class Episodes:
