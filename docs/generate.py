@@ -46,6 +46,7 @@ def readme(text: str) -> str:
     rows = [
         "| " + " | ".join([method, *(_short(cells.get((method, variant, s))) for s in SETTINGS)]) + " |"
         for method, variant in HEADLINE
+        if any((method, variant, s) in cells for s in SETTINGS)
     ]
     title = "| Omniglot, published → ours | " + " | ".join(SETTINGS) + " |"
     return head + "\n".join([BEGIN, title, "| --- " * 5 + "|", *rows, END]) + tail
