@@ -56,7 +56,7 @@ def _short(cell: Any) -> str:
     if cell is None:
         return ""
     paper = f"{cell['published']['value']:.1f} → " if cell["published"] else ""
-    return f"{paper}**{cell['value']:.1f}** ± {cell['interval95']:.1f}"
+    return f"{paper}**{cell['value']:.1f}** ± {cell['interval95']:.2f}"
 
 
 def _full(cells: Any) -> list[str]:
