@@ -74,7 +74,7 @@ class Quickstudy(Contender):
     """The step of ``quickstudy.train``, by its public parts."""
 
     def __init__(self, pool: Pool, setting: Setting, precision: str, seed: int) -> None:
-        devices.reuse_memory()
+        devices.prepare()
         self.tasks = Episodes(pool, *setting[:3], seed=seed)
         self.learner = prototypes(pool.shape, width=WIDTH).train()
         self.embed = self.learner.embed

@@ -62,7 +62,7 @@ def evaluate(
     learner: Learner, tasks: Episodes, count: int = 1000, *, name: str = "", shown: int = 4, progress: bool = False
 ) -> Evaluation:
     """The learner, as it is, on the first ``count`` tasks. Raises ValueError for nan among its inputs or answers."""
-    devices.reuse_memory()
+    devices.prepare()
     learner.eval()
     begun, answers, confidence, drawn = time.perf_counter(), [], [], []
     labels = []

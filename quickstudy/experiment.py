@@ -71,6 +71,7 @@ class Experiment:
 
     def run(self, folder: Path, *, minutes: float | None = None, progress: bool = False) -> tuple[Learner, Progress]:
         """Trains into the folder, or goes on with what the folder holds. A time budget is turned into steps once."""
+        devices.prepare()
         splits = self.splits()
         fresh = self.build(splits)
         tasks = self.tasks(splits, fresh)

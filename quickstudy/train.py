@@ -64,7 +64,7 @@ def train(
     """
     if steps < 1 or batch < 1:
         raise ValueError(f"a training takes at least one step of one task, got steps {steps}, batch {batch}")
-    devices.reuse_memory()
+    devices.prepare()
     goal = objective or learner.objective(_way(tasks))
     loop = _Loop(learner, tasks, goal, estimator or Unroll(), steps, batch, rate, precision, seed)
     state = loop.resume(run)
