@@ -1,7 +1,8 @@
-"""Batteries for learners and tasks of your own: what must hold whatever the method, each property usable alone.
+"""Batteries for learners, rules and tasks of your own: what must hold whatever the method, each property usable alone.
 
-``check_learner(learner, tasks)`` and ``check_tasks(tasks)`` raise AssertionError with a message that names the
-property, by how much it fails and where to look. They run on copies, in float64 where figures are compared.
+``check_learner(learner, tasks)``, ``check_rule(rule, weights)`` and ``check_tasks(tasks)`` raise AssertionError with a
+message that names the property, by how much it fails and where to look. They run on copies, in float64 where figures
+are compared. The properties of rules are in ``checks.rules``.
 """
 
 from quickstudy.checks.gradients import (
@@ -25,6 +26,7 @@ from quickstudy.checks.learner import (
     check_unchanged,
     check_widening,
 )
+from quickstudy.checks.rules import check_rule
 from quickstudy.checks.tasks import check_balance, check_disjoint, check_no_leak, check_numbering, check_tasks
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "check_padding",
     "check_progress",
     "check_reach",
+    "check_rule",
     "check_start",
     "check_state",
     "check_storage",

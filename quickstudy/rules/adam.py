@@ -1,0 +1,93 @@
+"""Adam (Kingma & Ba, 2015) and, with ``decoupled``, AdamW (Loshchilov & Hutter, 2019), differentiable everywhere."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from quickstudy.rules.rule import Rate, Rule, Weights, check_rate, count, decayed, per_weight
+
+
+class Moments(NamedTuple):
+    """Running means of the gradients and of their squares."""
+
+    step: Tensor  # (), steps so far
+    mean: Weights
+    square: Weights
+
+
+class Adam(Rule[Moments]):
+    """w - rate · m / (√v + eps) with both moments corrected for their start at zero.
+
+    Where every gradient so far was exactly 0, the derivative of the step by the gradient is what the formula has with
+    |g| taken to be flat there: finite, but of the order of 1 / eps.
+    """
+
+    def __init__(
+        self, rate: Rate, *, betas: tuple[float, float], eps: float, weight_decay: float, decoupled: bool
+    ) -> None:
+        super().__init__()
+        self.rate = rate
+        self.betas = betas
+        self.eps = eps
+        self.weight_decay = weight_decay
+        self.decoupled = decoupled
+
+    def init(self, weights: Weights) -> Moments:
+        mean, square = ({name: torch.zeros_like(w) for name, w in weights.items()} for _ in range(2))
+        return Moments(count(weights), mean, square)
+
+    def update(self, grads: Weights, memory: Moments, weights: Weights, loss: Tensor) -> tuple[Weights, Moments]:
+        shrink = self.weight_decay if self.decoupled else 0.0
+        grads = grads if self.decoupled else decayed(grads, weights, self.weight_decay)
+        moments = self._moments(grads, memory)
+        one, two = (_correction(beta, moments.step) for beta in self.betas)
+        spread, new = two.sqrt(), {}
+        for name, rate in per_weight(self.rate, weights).items():
+            kept = weights[name] * (1 - rate * shrink) if shrink else weights[name]
+            new[name] = kept - rate / one * moments.mean[name] / (_root(moments.square[name]) / spread + self.eps)
+        return new, moments
+
+    def _moments(self, grads: Weights, memory: Moments) -> Moments:
+        a, b = self.betas
+        mean = {name: torch.add(a * m, grads[name], alpha=1 - a) for name, m in memory.mean.items()}
+        square = {
+            name: torch.addcmul(b * v, grads[name], grads[name], value=1 - b) for name, v in memory.square.items()
+        }
+        return Moments(memory.step + 1, mean, square)
+
+
+def adam(
+    rate: Rate = 1e-3,
+    *,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> Adam:
+    """Equal to ``torch.optim.Adam``, step for step, or to ``AdamW`` if ``decoupled``. ``rate``: one for all weights,
+    or a mapping from prefixes of names to rates, of which the longest that fits is taken.
+
+    Raises ValueError for a negative number or a beta outside [0, 1).
+    """
+    check_rate(rate)
+    if not (eps >= 0 and weight_decay >= 0):
+        raise ValueError(f"eps and weight_decay are at least 0, got {eps} and {weight_decay}")
+    if not all(0 <= beta < 1 for beta in betas):
+        raise ValueError(f"betas are at least 0 and below 1, got {betas}")
+    return Adam(rate, betas=betas, eps=eps, weight_decay=weight_decay, decoupled=decoupled)
+
+
+def _correction(beta: float, step: Tensor) -> Tensor:
+    """1 - beta^step. ``expm1``, because in float32 the plain form loses half its digits at 0.999."""
+    return -torch.expm1(step * (math.log(beta) if beta else -math.inf))
+
+
+def _root(square: Tensor) -> Tensor:
+    """The square root, with the derivative 0 at 0. The plain one has infinity there, and infinity times the 0 of the
+    gradient's square is nan (torchopt issue 26); the inner ``where`` keeps it out of the backward pass."""
+    some = square > 0
+    return torch.where(some, torch.where(some, square, 1.0).sqrt(), 0.0)
