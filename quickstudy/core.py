@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from quickstudy import tree
@@ -27,7 +26,7 @@ Objective = Callable[[Any, Any], Tensor]  # (module, item) -> scalar loss
 
 
 class Examples(NamedTuple):
-    """Labelled data. ``y = -1`` is padding: an example that is there for its shape alone."""
+    """Labelled data. A class of -1, or a target of nan, is padding: an example that is there for its shape alone."""
 
     x: Tensor  # (n, *shape)
     y: Any = ()  # (n,) classes, (n, k) targets, or () for none
@@ -88,6 +87,15 @@ class Learner(nn.Module, ABC, Generic[S]):
             state = self.adapt(state, one)
         return torch.cat(said)
 
+    def adapt_all(self, support: Examples, way: int) -> S:
+        """The states after the supports of many tasks, (t, n, ...), stacked: ``adapt`` mapped over them, unless a
+        learner has a faster way to the same."""
+        return mapped(lambda one: self.adapt(self.init(way), one), support)
+
+    def predict_all(self, states: S, x: Tensor) -> Tensor:
+        """(t, q, way) answers from stacked states for x of (t, q, *shape); likewise."""
+        return mapped(lambda pair: self.predict(*pair), (states, x))
+
     @final  # type: ignore[misc]
     def forward(self, support: Examples, x: Tensor, way: int) -> Tensor:
         """y = f(support, x): (q, way)."""
@@ -95,7 +103,7 @@ class Learner(nn.Module, ABC, Generic[S]):
 
     def objective(self, way: int) -> Objective:
         """What meta-training minimizes unless told otherwise: the loss on the query."""
-        return query_loss(way)
+        return QueryLoss(way)
 
     @property
     def transductive(self) -> bool:
@@ -103,20 +111,49 @@ class Learner(nn.Module, ABC, Generic[S]):
         return any(m.transductive for m in self.modules() if isinstance(m, BatchDependent))
 
 
-def query_loss(way: int, loss: Callable[[Tensor, Tensor], Tensor] | None = None) -> Objective:
-    """The loss on the query after adapting to the support; ``loss(output, y)`` is cross-entropy unless given."""
-    measure = loss or cross_entropy
+class QueryLoss(Generic[S]):
+    """The loss on the query after adapting to the support.
 
-    def objective(learner: Learner, task: Task) -> Tensor:
-        return measure(learner(task.support, task.query.x, way), task.query.y)
+    The state between is a seam: an engine may map the two halves differently, and an estimator may differentiate
+    them by rules of its own.
+    """
 
-    return objective
+    def __init__(self, way: int, loss: Callable[[Tensor, Tensor], Tensor] | None = None) -> None:
+        self.way = way
+        self.loss = loss or cross_entropy
+
+    def __call__(self, learner: Learner[S], task: Task) -> Tensor:
+        return self.loss(learner(task.support, task.query.x, self.way), task.query.y)
+
+    def adapt(self, learner: Learner[S], tasks: Task) -> S:
+        """The stacked states after the supports of stacked tasks."""
+        return learner.adapt_all(tasks.support, self.way)
+
+    def score(self, learner: Learner[S], states: S, tasks: Task) -> Tensor:
+        """(t,) losses of these states on the queries."""
+        answers = learner.predict_all(states, tasks.query.x)
+        return mapped(lambda pair: self.loss(*pair), (answers, tasks.query.y))
+
+
+def mapped(f: Callable[[Any], Any], group: Any) -> Any:
+    """The results of ``f`` on the items of a stacked group, stacked: by ``vmap``, a single one as it is."""
+    if tree.size(group) == 1:
+        return tree.map(lambda leaf: leaf[None], f(tree.index(group, 0)))
+    return torch.func.vmap(f, randomness="different")(group)
 
 
 def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
-    """Mean over the examples that are not padding; 0 where all are."""
-    total = F.cross_entropy(logits, y, ignore_index=-1, reduction="sum")
-    return total / (y >= 0).sum().clamp_min(1)
+    """(...) from (..., n, way): the mean over the examples that are not padding; 0 where all are."""
+    real = y >= 0
+    each = -logits.log_softmax(-1).gather(-1, y.clamp_min(0)[..., None]).squeeze(-1)
+    return torch.where(real, each, 0.0).sum(-1) / real.sum(-1).clamp_min(1)
+
+
+def squared_error(values: Tensor, y: Tensor) -> Tensor:
+    """(...) from (..., n, k): the mean over the numbers that are not padding, which here is nan; 0 where all are."""
+    real = y.isfinite()
+    total = ((values - torch.where(real, y, 0.0)) * real).square().sum((-2, -1))
+    return total / real.sum((-2, -1)).clamp_min(1)
 
 
 def one_hot(y: Tensor, way: int, dtype: torch.dtype | None = None) -> Tensor:
@@ -136,9 +173,10 @@ def check_labels(y: Tensor, way: int) -> None:
 
 
 def mask_unseen(logits: Tensor, count: Tensor) -> Tensor:
-    """(q, way) with -inf for classes whose ``count`` (way,) is 0; all alike (0) where nothing at all was seen."""
+    """(..., q, way) with -inf for classes whose ``count`` (..., way) is 0; all alike (0) where nothing was seen."""
+    count = count.unsqueeze(-2)
     masked = torch.where(count > 0, logits, -torch.inf)
-    return torch.where((count <= 0).all(), torch.zeros_like(logits), masked)
+    return torch.where((count <= 0).all(-1, keepdim=True), torch.zeros_like(logits), masked)
 
 
 def widen(learner: Learner[S], state: S, old: int, new: int) -> S:

@@ -58,7 +58,7 @@ def cat(trees: Sequence[Any]) -> Any:
     return map(lambda *parts: torch.cat(parts), *trees)
 
 
-def index(tree: Any, i: int | slice) -> Any:
+def index(tree: Any, i: Any) -> Any:
     """The tree of ``leaf[i]``."""
     return map(lambda leaf: leaf[i], tree)
 

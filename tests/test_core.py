@@ -102,7 +102,7 @@ def test_the_objective_is_the_loss_on_the_query(make_task):
     learner, task = Prototypes(nn.Flatten(), 4), make_task(way=3, shape=(4,))
     expected = F.cross_entropy(learner(task.support, task.query.x, 3), task.query.y)
     torch.testing.assert_close(learner.objective(3)(learner, task), expected)
-    squares = core.query_loss(3, lambda said, y: (said**2).sum() + y.sum())
+    squares = core.QueryLoss(3, lambda said, y: (said**2).sum() + y.sum())
     assert squares(learner, task) == (learner(task.support, task.query.x, 3) ** 2).sum() + task.query.y.sum()
 
 

@@ -2,9 +2,10 @@
 
 from quickstudy.learners.classifier import classifier
 from quickstudy.learners.density import density
+from quickstudy.learners.maml import maml
 from quickstudy.learners.matching import matching
 from quickstudy.learners.neighbours import neighbours
 from quickstudy.learners.prototypes import prototypes
 from quickstudy.learners.siamese import siamese
 
-__all__ = ["classifier", "density", "matching", "neighbours", "prototypes", "siamese"]
+__all__ = ["classifier", "density", "maml", "matching", "neighbours", "prototypes", "siamese"]

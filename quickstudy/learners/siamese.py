@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from quickstudy.core import Objective, Task, query_loss
+from quickstudy.core import Objective, Task, QueryLoss
 from quickstudy.learners.exemplars import Exemplars, Memory
 from quickstudy.nets.attention import class_logsumexp
 from quickstudy.nets.conv4 import conv4
@@ -37,7 +37,7 @@ class Siamese(Exemplars):
         return class_logsumexp(self.same(queries, memory.keys), memory.labels) - memory.labels.sum(0).log()
 
     def objective(self, way: int) -> Objective:
-        return pairs if self.trained_on == "pairs" else query_loss(way)
+        return pairs if self.trained_on == "pairs" else QueryLoss(way)
 
 
 def pairs(learner: Siamese, task: Task) -> Tensor:

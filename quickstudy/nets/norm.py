@@ -2,7 +2,8 @@
 
 Batch normalization (Ioffe & Szegedy, 2015) by the statistics of the batch lets a query's answer depend on the other
 queries: it is *transductive*. ``train.calibrate`` averages the statistics over training tasks once and freezes them;
-from then on ``eval()`` uses those, and answers are independent. Running statistics are never kept.
+from then on ``eval()`` uses those, and answers are independent. Running statistics are never kept. ``TaskNorm`` answers
+by the statistics of the task's support, which are part of the fast state.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class BatchNorm(BatchDependent):
         self.register_buffer("variance", torch.ones(channels))
         self.eps = eps
         self.calibrated = False
+        self.reading = False  # whether these are examples to learn from
         self.seen: list[tuple[Tensor, Tensor]] | None = None  # statistics of the batches met while recording
 
     @property
@@ -38,26 +40,91 @@ class BatchNorm(BatchDependent):
         return not self.calibrated
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.seen is not None:
+        if self.seen is not None and not _transformed(x):
             self.seen.append(_moments(x))
-        if self.calibrated and not self.training:
-            return F.batch_norm(x, self.mean, self.variance, self.weight, self.bias, False, 0.0, self.eps)
-        if _transformed(x):
+        if _transformed(x) and self._by_batch():
             return self._written_out(x)
-        return F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.eps)
+        return self.normalized(x, self.weight, self.bias, 1)
+
+    def normalized(self, x: Tensor, weight: Tensor, bias: Tensor, tasks: int) -> Tensor:
+        """By the fused kernel, for the channels of so many tasks side by side, with the scales and shifts of each."""
+        cudnn = torch.backends.cudnn.enabled
+        if self._by_batch():
+            return torch.batch_norm(x, weight, bias, None, None, True, 0.0, self.eps, cudnn)
+        return F.batch_norm(x, self.mean.repeat(tasks), self.variance.repeat(tasks), weight, bias, eps=self.eps)
+
+    def _by_batch(self) -> bool:
+        return self.training or self.reading or not self.calibrated
 
     def _written_out(self, x: Tensor) -> Tensor:
         """The same in plain arithmetic: ``grad(vmap(grad))`` of the fused one is wrong while its value is right."""
-        mean, variance = _moments(x)
-        shape = (1, -1) + (1,) * (x.dim() - 2)
-        scale = torch.rsqrt(variance + self.eps) * self.weight
-        return (x - mean.view(shape)) * scale.view(shape) + self.bias.view(shape)
+        return _standardized(x, *_moments(x), self.weight, self.bias, self.eps)
 
     def get_extra_state(self) -> Tensor:
         return torch.tensor(self.calibrated)
 
     def set_extra_state(self, state: Tensor) -> None:
         self.calibrated = bool(state)
+
+
+class TaskNorm(nn.Module):
+    """Batch normalization by the statistics of the support alone: an example to answer for never counts.
+
+    ``reading`` notes them; a learner that holds them in its state gives them back as the buffers.
+    """
+
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, channels: int, *, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("variance", torch.ones(channels))
+        self.eps = eps
+        self.real: Tensor | None = None  # (n,) which of the examples being read are not padding
+        self.noted: tuple[Tensor, Tensor] | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.real is not None:
+            self.noted = _moments_of(x, self.real)
+        mean, variance = self.noted if self.real is not None and self.noted else (self.mean, self.variance)
+        return _standardized(x, mean, variance, self.weight, self.bias, self.eps)
+
+
+@contextmanager
+def reading(module: nn.Module, real: Tensor) -> Iterator[None]:
+    """What goes through the module are examples to learn from, ``real`` (n,) of them no padding: every BatchNorm uses
+    batch statistics, calibrated or not, and every TaskNorm those of the real ones, and notes them."""
+    batch = [m for m in module.modules() if isinstance(m, BatchNorm)]
+    task = [m for m in module.modules() if isinstance(m, TaskNorm)]
+    for norm in batch:
+        norm.reading = True
+    for one in task:
+        one.real = real
+    try:
+        yield
+    finally:
+        for norm in batch:
+            norm.reading = False
+        for one in task:
+            one.real = one.noted = None
+
+
+def statistics(module: nn.Module) -> dict[str, Tensor]:
+    """The buffers of every TaskNorm, by name."""
+    tasks = [(name, one) for name, one in module.named_modules() if isinstance(one, TaskNorm)]
+    return {f"{name}.{part}": buffer for name, one in tasks for part, buffer in one.named_buffers()}
+
+
+def noted(module: nn.Module) -> dict[str, Tensor]:
+    """Inside ``reading``: the same as they should be from now on."""
+    found: dict[str, Tensor] = {}
+    for name, one in module.named_modules():
+        if isinstance(one, TaskNorm) and one.noted is not None:
+            found[f"{name}.mean"], found[f"{name}.variance"] = one.noted
+    return found
 
 
 @contextmanager
@@ -90,6 +157,23 @@ def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
     return mean, variance
 
 
+def _moments_of(x: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+    """The same of the examples that are real (n,); 0 and 1 where none is."""
+    share = real.to(x) / (real.sum().clamp_min(1) * (x[0, 0].numel()))  # of each number in a channel
+    shares = share.view(-1, *(1,) * (x.dim() - 1))
+    axes = (0, *range(2, x.dim()))
+    mean = (x * shares).sum(axes)
+    centred = x - mean.view(1, -1, *(1,) * (x.dim() - 2))
+    variance = (centred.square() * shares).sum(axes)
+    return mean, torch.where(real.any(), variance, torch.ones_like(variance))
+
+
+def _standardized(x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    shape = (1, -1) + (1,) * (x.dim() - 2)
+    scale = torch.rsqrt(variance + eps) * weight
+    return (x - mean.view(shape)) * scale.view(shape) + bias.view(shape)
+
+
 def _transformed(x: Tensor) -> bool:
     """Whether a torch.func transform (vmap, grad) is looking at x."""
     return torch._C._functorch.is_functorch_wrapped_tensor(x)
@@ -103,7 +187,7 @@ class GroupNorm(nn.GroupNorm):
 
 
 def _group(channels: int) -> nn.Module:
-    return GroupNorm(min(8, channels), channels)
+    return GroupNorm(max(1, channels // 8), channels)  # one channel at one place would be normalized away
 
 
 def _layer(channels: int) -> nn.Module:
@@ -112,6 +196,7 @@ def _layer(channels: int) -> nn.Module:
 
 CHOICES: dict[str, Callable[[int], nn.Module]] = {
     "batch": BatchNorm,
+    "support": TaskNorm,
     "group": _group,
     "layer": _layer,
     "none": lambda channels: nn.Identity(),
@@ -119,7 +204,7 @@ CHOICES: dict[str, Callable[[int], nn.Module]] = {
 
 
 def norm(name: str, channels: int) -> nn.Module:
-    """The normalization of that name: batch, group, layer or none. Raises ValueError for another."""
+    """The normalization of that name: batch, support, group, layer or none. Raises ValueError for another."""
     if name not in CHOICES:
         raise ValueError(f"no normalization is called {name!r}; choose one of {', '.join(CHOICES)}")
     return CHOICES[name](channels)

@@ -1,0 +1,145 @@
+"""Learning by gradient descent inside a task: the base of MAML and its relatives, and of fine-tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from quickstudy import tree
+from quickstudy.core import Examples, Learner, Objective, QueryLoss, cross_entropy, mask_unseen, one_hot, squared_error
+from quickstudy.learners.inner import MANY, ONE, Inner, Loss
+from quickstudy.nets.heads import Head
+from quickstudy.nets.norm import noted, reading, statistics
+from quickstudy.nets.stacked import stackable
+from quickstudy.rules.rule import Rule, Weights
+
+
+class Adapted(NamedTuple):
+    """What one task has made of the slow weights."""
+
+    weights: Weights  # those that adapt: "net...." and "head...."
+    memory: Any  # the rule's: momentum, moments, cells
+    statistics: Weights  # of the support, for normalization by them
+    seen: Tensor  # (way,) examples of each class; of a regression, examples
+
+
+class Gradient(Learner[Adapted]):
+    """Slow: the weights to start from, and the rule's own. Fast: the adapted weights, and the rule's memory.
+
+    ``adapt`` takes ``steps`` steps of ``rule`` on the loss of the support, ``test_steps`` in ``eval()``; each reads
+    all of the support or the next ``batch`` examples of it, round and round. Only weights whose name begins with one
+    of ``only`` (on dot boundaries) adapt; the others stay as the slow weights are. ``values`` regresses by squared
+    error instead of classifying.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        head: Head,
+        rule: Rule,
+        *,
+        steps: int,
+        test_steps: int | None = None,
+        batch: int | None = None,
+        only: Sequence[str] = ("net", "head"),
+        values: bool = False,
+    ) -> None:
+        super().__init__()
+        if min(steps, steps if test_steps is None else test_steps, batch or 1) < 1:
+            raise ValueError(f"steps and batch are at least 1, got steps {steps}, test {test_steps}, batch {batch}")
+        self.net, self.head, self.rule = net, head, rule
+        self.steps, self.test_steps, self.batch = steps, test_steps or steps, batch
+        self.only = tuple(only)
+        self.values = values
+        self.ordered = batch is not None
+        self.stacked = stackable(net)
+        if not (any(_begins(one, ["head"]) for one in self.only) or self._fast_net()):
+            raise ValueError(f"no weight is called {' or '.join(self.only)}; nothing would adapt")
+
+    def init(self, way: int) -> Adapted:
+        like = next(self.parameters(), torch.empty(0))
+        head = {f"head.{name}": weight for name, weight in self.head.start(way, like).items()}
+        weights = self._fast_net() | {name: weight for name, weight in head.items() if _begins(name, self.only)}
+        return Adapted(weights, self.rule.init(weights), statistics(self.net), like.new_zeros(way))
+
+    def adapt(self, state: Adapted, support: Examples) -> Adapted:
+        return self._adapt(ONE, state, support)
+
+    def predict(self, state: Adapted, x: Tensor) -> Tensor:
+        return self._predict(ONE, state, x)
+
+    def adapt_all(self, support: Examples, way: int) -> Adapted:
+        if not self.stacked:
+            return super().adapt_all(support, way)
+        start = tree.map(lambda leaf: leaf.expand(len(support.x), *leaf.shape), self.init(way))
+        return self._adapt(MANY, start, support)
+
+    def predict_all(self, states: Adapted, x: Tensor) -> Tensor:
+        single = len(x) == 1 or not self.stacked
+        return super().predict_all(states, x) if single else self._predict(MANY, states, x)
+
+    def objective(self, way: int) -> Objective:
+        return QueryLoss(way, squared_error if self.values else cross_entropy)
+
+    def _adapt(self, inner: Inner, state: Adapted, support: Examples) -> Adapted:
+        labels = None if self.values else one_hot(support.y, state.seen.shape[-1], support.x.dtype)  # (..., n, way)
+        real = support.y.isfinite().all(-1) if labels is None else labels.sum(-1) > 0  # (..., n)
+        seen = state.seen.to(support.x) + (real.sum(-1, keepdim=True) if labels is None else labels.sum(-2))
+        weights, memory = state.weights, state.memory
+        with reading(self.net, real):
+            features = None if self._fast_net() else inner.run(self.net, {}, support.x)  # what stays is computed once
+            for part in self._parts(real.shape[-1]):
+                some = (slice(None),) * inner.axis + (part,)
+                loss = self._loss(inner, tree.index(support, some), None if features is None else features[some], seen)
+                grads, value = inner.slope(loss, weights)
+                weights, memory = inner.update(self.rule, grads, memory, weights, value)
+            return Adapted(weights, memory, self._measured(inner, state, weights, support.x), seen)
+
+    def _predict(self, inner: Inner, state: Adapted, x: Tensor) -> Tensor:
+        z = inner.run(self.net, _under("net", state.weights) | state.statistics, x)
+        said = self._said(state.weights, z, state.seen.shape[-1])
+        return said if self.values else mask_unseen(said, state.seen.to(said))
+
+    def _loss(self, inner: Inner, part: Examples, features: Tensor | None, seen: Tensor) -> Loss:
+        """The loss of these examples as a function of the weights that adapt."""
+
+        def loss(weights: Weights) -> Tensor:
+            z = inner.run(self.net, _under("net", weights), part.x) if features is None else features
+            said = self._said(weights, z, seen.shape[-1])
+            return squared_error(said, part.y) if self.values else cross_entropy(mask_unseen(said, seen), part.y)
+
+        return loss
+
+    def _said(self, weights: Weights, z: Tensor, way: int) -> Tensor:
+        return self.head(z, _under("head", weights) or self.head.start(way, z))
+
+    def _measured(self, inner: Inner, state: Adapted, weights: Weights, x: Tensor) -> Weights:
+        """The statistics of the support under the adapted weights, where they are asked for."""
+        if not state.statistics:
+            return {}
+        inner.run(self.net, _under("net", weights), x)
+        return noted(self.net)
+
+    def _fast_net(self) -> Weights:
+        named = {f"net.{name}": weight for name, weight in self.net.named_parameters()}
+        return {name: weight for name, weight in named.items() if _begins(name, self.only)}
+
+    def _parts(self, n: int) -> Iterator[slice | list[int]]:
+        """Which examples each step reads."""
+        for step in range(self.steps if self.training else self.test_steps):
+            if self.batch is None:
+                yield slice(None)
+            else:
+                yield [i % n for i in range(step * self.batch, (step + 1) * self.batch)]
+
+
+def _under(part: str, weights: Weights) -> Weights:
+    """The weights of a part, by their names in it."""
+    return {name[len(part) + 1 :]: weight for name, weight in weights.items() if name.startswith(f"{part}.")}
+
+
+def _begins(name: str, prefixes: Sequence[str]) -> bool:
+    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)

@@ -1,0 +1,24 @@
+"""Model-agnostic meta-learning (Finn, Abbeel & Levine, 2017): initial weights from which a few steps suffice."""
+
+from __future__ import annotations
+
+from quickstudy.learners.gradient import Gradient
+from quickstudy.nets.conv4 import conv4
+from quickstudy.nets.heads import Learned
+from quickstudy.rules import sgd
+
+
+def maml(
+    shape: tuple[int, int, int],
+    *,
+    way: int,
+    width: int = 64,
+    normalization: str = "batch",
+    stride: bool = True,
+    steps: int = 1,
+    test_steps: int = 3,
+    rate: float = 0.4,
+) -> Gradient:
+    """The paper's for Omniglot, 5 ways. Slow: all weights. Fast: all weights, after ``steps`` of gradient descent."""
+    net = conv4(shape, width=width, normalization=normalization, stride=stride)
+    return Gradient(net, Learned(net.features, way), sgd(rate), steps=steps, test_steps=test_steps)
