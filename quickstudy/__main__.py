@@ -83,6 +83,7 @@ def train(
     Examples: quickstudy train prototypes --data omniglot --way 60 --minutes 10
               quickstudy train matching --shot 5 --options context=true
               quickstudy train --resume runs/prototypes-omniglot-60way-1shot-seed0
+              torchrun --nproc-per-node 2 -m quickstudy train prototypes --batch 4
 
     Args:
         learner: prototypes, matching, siamese or classifier.
@@ -91,7 +92,7 @@ def train(
         way: classes of a training episode.
         shot: examples of each class to learn from.
         query: examples of each class to answer for.
-        batch: episodes a step.
+        batch: episodes a step, which the processes of torchrun share.
         steps: length of the training (2,000 unless --minutes is given).
         minutes: length of the training as time; turned into steps once, at the start.
         rate: Adam's first learning rate, which falls to 0 along a half cosine.
@@ -101,11 +102,14 @@ def train(
         resume: a run folder to go on with; all other arguments come from it.
     """
     from quickstudy.commands.train import go_on, start
+    from quickstudy.parallel import group
 
-    if resume is not None:
-        go_on(resume)
-    else:
-        start(learner, data, split, size, way, shot, query, batch, steps, minutes, rate, precision, seed, options, out)
+    asked = (learner, data, split, size, way, shot, query, batch, steps, minutes, rate, precision, seed, options, out)
+    with group():
+        if resume is not None:
+            go_on(resume)
+        else:
+            start(*asked)
 
 
 def evaluate(

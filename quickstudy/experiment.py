@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from quickstudy import data, devices, learners
+from quickstudy import data, devices, learners, parallel
 from quickstudy.core import Learner
 from quickstudy.data import Splits
 from quickstudy.evaluate import accuracy
@@ -72,14 +72,19 @@ class Experiment:
     def run(self, folder: Path, *, minutes: float | None = None, progress: bool = False) -> tuple[Learner, Progress]:
         """Trains into the folder, or goes on with what the folder holds. A time budget is turned into steps once."""
         devices.prepare()
-        splits = self.splits()
+        with parallel.main_first():
+            splits = self.splits()
         fresh = self.build(splits)
         tasks = self.tasks(splits, fresh)
-        slow_weights(fresh)  # this and the next refuse what cannot work before a folder is made
+        slow_weights(fresh)  # this and the next two refuse what cannot work before a folder is made
         self.validation(splits)
-        if not (folder / "config.json").exists():
+        parallel.shard(range(self.batch))
+        if parallel.agreed(not (folder / "config.json").exists()):
             asked = self if minutes is None else self.within(minutes, splits, fresh)
-            Run.create(folder, {"experiment": dataclasses.asdict(asked), "split_sha256": splits.sha256, **versions()})
+            config = {"experiment": dataclasses.asdict(asked), "split_sha256": splits.sha256, **versions()}
+            if parallel.main():
+                Run.create(folder, config)
+            parallel.wait()
         run = Run.open(folder)
         kept = from_run(run)
         if dataclasses.replace(kept, steps=0) != dataclasses.replace(self, steps=0):

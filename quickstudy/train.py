@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from quickstudy import batching, devices, tree
+from quickstudy import batching, devices, parallel, tree
 from quickstudy.core import Learner, Objective, Task, Tasks
 from quickstudy.nets.norm import BatchNorm, recording
 from quickstudy.outer import Unroll
@@ -60,7 +60,12 @@ def train(
     ``validate(learner)`` scores it ``validations`` times, higher is better, and the best weights are kept (without
     it, the last). With a ``run``, a killed training goes on from its folder to the same weights, bit for bit.
 
-    Raises Diverged where the loss becomes nan or infinite, ValueError for a budget that is none.
+    In a group of processes (``parallel``) each takes its share of every step's tasks, and all end with the weights of
+    one process up to rounding, bit for bit those of as many processes. What a learner draws at random is drawn anew
+    each step by (seed, step, rank): only such learners depend on the number of processes.
+
+    Raises Diverged where the loss becomes nan or infinite, ValueError for a budget that is none, or a batch with fewer
+    tasks than processes.
     """
     if steps < 1 or batch < 1:
         raise ValueError(f"a training takes at least one step of one task, got steps {steps}, batch {batch}")
@@ -68,6 +73,8 @@ def train(
     goal = objective or learner.objective(_way(tasks))
     loop = _Loop(learner, tasks, goal, estimator or Unroll(), steps, batch, rate, precision, seed)
     state = loop.resume(run)
+    parallel.spread(learner)
+    run, progress = (run, progress) if parallel.main() else (None, False)
     with tqdm(total=steps, initial=state.step, disable=not progress, unit="step", desc="training") as bar:
         loop.go(state, run, bar, validate, max(1, validations))
     loop.restore_best()
@@ -75,6 +82,7 @@ def train(
     if run is not None:
         metrics = {"steps": steps, "seconds": state.seconds, "best": state.best, "curve": state.curve}
         run.finish(learner.state_dict(), metrics)
+    parallel.spread(learner)  # so that nobody leaves before the folder is written
     return state
 
 
@@ -98,6 +106,11 @@ class _Loop:
         self.weights = slow_weights(learner)
         self.optimizer = torch.optim.Adam(self.weights, lr=rate, fused=True)
         self.carry = estimator.init(learner)
+        if parallel.size() > 1 and tree.leaves(self.carry):
+            raise ValueError(
+                f"{type(estimator).__name__} carries a state from step to step, which {parallel.size()} processes "
+                "cannot share; train in one process"
+            )
         self.best: dict[str, Tensor] = {}
         self.where = self.weights[0].device
 
@@ -125,11 +138,12 @@ class _Loop:
 
     def step(self, step: int) -> Tensor:
         """One update; the loss before it."""
-        torch.manual_seed(self.seed * 1_000_003 + step)
+        torch.manual_seed(self.seed * 1_000_003 + step + parallel.rank() * 2**40)
         self.learner.train()
-        items = self.tasks.batch(range(step * self.batch, (step + 1) * self.batch))
+        items = self.tasks.batch(parallel.shard(range(step * self.batch, (step + 1) * self.batch)))
         with devices.precision(self.precision, self.where):
             loss, grads, self.carry = self.estimator.step(self.learner, items, self.objective, self.carry)
+        loss, *grads = parallel.average([loss, *grads], tree.size(items))
         for weight, grad in zip(self.weights, grads, strict=True):
             weight.grad = grad
         for group in self.optimizer.param_groups:
@@ -146,7 +160,7 @@ class _Loop:
         state.curve.append({"step": state.step, "loss": loss})
         if validate is None:
             return
-        score = validate(self.learner.eval())
+        score = parallel.agreed(validate(self.learner.eval()))
         state.curve[-1]["score"] = score
         if state.best is None or score >= state.best["score"]:
             state.best = {"step": state.step, "score": score}
@@ -225,7 +239,7 @@ def pace(learner: Learner, tasks: Tasks[Any], *, batch: int, precision: str, sec
     for step in range(3):
         loop.step(step)
     begun, done = time.perf_counter(), 0
-    while time.perf_counter() - begun < seconds:
+    while parallel.agreed(time.perf_counter() - begun < seconds):
         loop.step(done)
         done += 1
     return (time.perf_counter() - begun) / done

@@ -17,7 +17,7 @@ LAYERS = [
     {"nets"},
     {"rules", "data", "tasks"},
     {"learners"},
-    {"batching", "devices", "storage"},
+    {"batching", "devices", "parallel", "storage"},
     {"outer"},
     {"train", "evaluate", "checks"},
     {"experiment"},

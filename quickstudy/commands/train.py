@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from quickstudy import devices, experiment, learners
+from quickstudy import devices, experiment, learners, parallel
 from quickstudy.commands.subjects import parse
 from quickstudy.experiment import Experiment
 from quickstudy.files import FileProblem
@@ -58,7 +58,7 @@ def start(
         or Path("runs")
         / f"{learner}-{data.replace('folder:', '').strip('/').split('/')[-1]}-{way}way-{shot}shot-seed{seed}"
     )
-    if (folder / "config.json").exists():
+    if parallel.agreed((folder / "config.json").exists()):
         raise FileProblem(f"{folder} holds a run already; go on with --resume {folder}, or choose another --out")
     done = asked.run(folder, minutes=minutes, progress=sys.stderr.isatty())[1]
     _say(folder, done)
@@ -71,6 +71,8 @@ def go_on(folder: Path) -> None:
 
 
 def _say(folder: Path, done: Progress) -> None:
+    if not parallel.main():
+        return
     best = done.best or {"score": float("nan"), "step": done.step}
     print(f"best on validation classes: {100 * best['score']:.2f} % at step {best['step']:.0f}; run folder: {folder}")
     print(f"next: quickstudy evaluate {folder}   |   quickstudy report {folder}", file=sys.stderr)
