@@ -1,8 +1,7 @@
 """Three libraries at the same work, each as its users use it: sample an episode, take one step of Adam on it.
 
 All train four blocks of 64 filters with max-pooling on Omniglot in memory, from the same weights, on the squared
-distance, with Adam and the same falling rate. ``parts`` are the weights of any of them, so that one evaluator can ask
-all of them the same questions.
+distance, with Adam and the same falling rate.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,11 +16,12 @@ import peers
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from weights import arrays, parts, put
 
 from quickstudy import batching, devices
+from quickstudy.data.omniglot import omniglot
 from quickstudy.data.pool import Pool
 from quickstudy.learners import prototypes
-from quickstudy.nets.norm import BatchNorm
 from quickstudy.outer import Unroll
 from quickstudy.tasks import Episodes
 
@@ -68,6 +67,13 @@ class Contender:
             sampling += time.perf_counter() - before
             self.step(episode)
         return time.perf_counter() - begun, sampling
+
+    def weights(self) -> list[np.ndarray]:
+        return arrays(parts(self.embed))
+
+    def features(self, pictures: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return self.embed(torch.from_numpy(pictures)).numpy()
 
 
 class Quickstudy(Contender):
@@ -196,29 +202,16 @@ class InMemory(torch.utils.data.Dataset):
 CONTENDERS = {"quickstudy": Quickstudy, "easyfsl": EasyFsl, "learn2learn": Learn2Learn}
 
 
-def build(name: str, pool: Pool, setting: Setting, precision: str, seed: int = 0) -> Contender:
+def build(name: str, precision: str, setting: Setting, seed: int = 0) -> Contender:
     """The contender before its first episode. Of one seed, all start from the same weights."""
+    pool = omniglot().train
     random.seed(seed)
     torch.manual_seed(seed)
     start = prototypes(pool.shape, width=WIDTH)
     contender = CONTENDERS[name](pool, setting, precision, seed)
     contender.total = WARM_UP + setting.rounds * setting.episodes
-    with torch.no_grad():
-        for own, given in zip(parts(contender.embed), parts(start), strict=True):
-            assert own.shape == given.shape, f"{name} trains weights of {own.shape}, we of {given.shape}"
-            own.copy_(given)
+    put(parts(start), contender.embed)
     return contender
-
-
-def parts(net: nn.Module) -> Iterator[Tensor]:
-    """Convolution kernels and normalization's scales and shifts, block by block.
-
-    A convolution's bias is left out: the batch normalization behind it takes it away again.
-    """
-    kernels = [m.weight for m in net.modules() if isinstance(m, nn.Conv2d)]
-    norms = [(m.weight, m.bias) for m in net.modules() if isinstance(m, BatchNorm | nn.BatchNorm2d)]
-    for kernel, norm in zip(kernels, norms, strict=True):
-        yield from (kernel, *norm)
 
 
 def _block(channels: int) -> nn.Sequential:

@@ -35,8 +35,12 @@ def learn2learn() -> ModuleType:
 
 
 def versions() -> dict[str, str]:
-    """What is installed here; both are imported, so that a broken installation shows."""
-    names = ("quickstudy", "torch", "torchvision", easyfsl().__name__, learn2learn().__name__)
+    """What is installed here; all are imported, so that a broken installation shows."""
+    import higher
+    import torchopt
+
+    modules = easyfsl(), learn2learn(), higher, torchopt
+    names = ("quickstudy", "torch", "torchvision", *(module.__name__ for module in modules))
     return {name: importlib.metadata.version(name) for name in names}
 
 

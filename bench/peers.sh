@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes build/peers: a virtual environment with this checkout of quickstudy, easyfsl 1.5.0 and learn2learn 0.2.0.
+# Makes build/peers: a virtual environment with this checkout of quickstudy, easyfsl 1.5.0, learn2learn 0.2.0, higher 0.2.1
+# and torchopt 0.7.3.
 # Unattended, by pip alone; running it again makes it anew. PYTHON chooses the interpreter (3.11 was used), TORCH what pip installs for it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -34,5 +35,9 @@ mkdir -p "$sources"
 tar -xzf "$sources/learn2learn-0.2.0.tar.gz" -C "$sources"
 "$place/bin/cython" -3 "$sources"/learn2learn-0.2.0/learn2learn/data/*.pyx
 install --no-deps --no-build-isolation "$sources/learn2learn-0.2.0"
+
+# 5. higher and torchopt, which ask for nothing but a torch and these two.
+install optree graphviz
+install --no-deps higher==0.2.1 torchopt==0.7.3
 
 cd bench && "$place/bin/python" -c "import peers; print(peers.versions())"

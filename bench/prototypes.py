@@ -12,14 +12,16 @@ import argparse
 import os
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from contenders import CONTENDERS, WIDTH, Setting, parts
+from contenders import CONTENDERS, WARM_UP, WIDTH, Setting, build
 from records import save
-from summary import Key, Scores, Times, comparison, report
+from summary import Key, Scores, Times, agreement, comparison, report, sampling
 from tqdm import tqdm
-from worker import Worker
+from weights import put
+from worker import Worker, measure
 
 from quickstudy.data.omniglot import omniglot
 from quickstudy.data.pool import Splits
@@ -40,23 +42,14 @@ CALIBRATION = 20  # training tasks whose statistics batch normalization gets
 
 def session(setting: Setting, splits: Splits, seed: int, threads: int, times: Times, scores: Scores) -> None:
     """One training by each contender, timed, then scored; appended to ``times`` and ``scores``."""
-    workers = {key: Worker(*key, setting, seed, threads) for key in times}
+    workers = {key: Worker(key[0], threads, build, *key, setting, seed) for key in times}
     for worker in workers.values():
-        worker.start()
-    measured = measure(workers, setting)
+        worker.ask("train", WARM_UP)
+    measured = measure(workers, setting.rounds, setting.episodes)
     for key, worker in workers.items():
         times[key].append(measured[key])
         scores[key].append(score(worker, splits, setting))
         worker.stop()
-
-
-def measure(workers: dict[Key, Worker], setting: Setting) -> dict[Key, list[tuple[float, float]]]:
-    """(seconds, those of sampling) of each round. Only one works at a time; who is first changes with the round."""
-    keys, found = list(workers), {key: [] for key in workers}
-    for turn in tqdm(range(setting.rounds), unit="round", leave=False):
-        for key in keys[turn:] + keys[:turn]:
-            found[key].append(workers[key].ask("train", setting.episodes))
-    return found
 
 
 def score(worker: Worker, splits: Splits, setting: Setting) -> np.ndarray:
@@ -69,12 +62,10 @@ def score(worker: Worker, splits: Splits, setting: Setting) -> np.ndarray:
 
 def load(learner: Prototypes, worker: Worker) -> None:
     """The worker's weights into the learner. Both must then be the same function: the same net in another order."""
-    arrays = worker.ask("weights")
+    put(map(torch.from_numpy, worker.ask("weights")), learner)
     pictures = torch.rand(16, 1, 28, 28)
+    theirs = torch.from_numpy(worker.ask("features", pictures.numpy()))
     with torch.no_grad():
-        for own, array in zip(parts(learner), arrays, strict=True):
-            own.copy_(torch.from_numpy(array))
-        theirs = torch.from_numpy(worker.ask("embed", pictures.numpy()))
         torch.testing.assert_close(learner.embed(pictures), theirs, rtol=1e-3, atol=1e-3)
 
 
@@ -86,10 +77,25 @@ def run(name: str, setting: Setting, options: argparse.Namespace) -> None:
         session(setting, splits, seed, options.threads, times, scores)
     for precision in PRECISIONS:
         for peer in [library for library in CONTENDERS if library != "quickstudy"]:
-            record = comparison(("quickstudy", precision), (peer, "float32"), times, scores, setting)
+            record = compared(("quickstudy", precision), (peer, "float32"), times, scores, setting)
             record |= {"peer_version": version(peer), "threads": options.threads, "load_before": load_before}
             save(options.out / f"prototypes-{name}{precision}-{peer}.json", record, PACKAGES)
-            print(report(record))
+            shares = record["sampling_share"]
+            print(report(record, "accuracy", f"sampling {shares['ours']:.2%} / {shares['theirs']:.2%}"))
+
+
+def compared(key: Key, peer: Key, times: Times, scores: Scores, setting: Setting) -> dict[str, Any]:
+    """The record of one comparison."""
+    work = (
+        f"prototypical training, {setting.way}-way {setting.shot}-shot, {setting.query} queries a class, "
+        f"Conv4 with {WIDTH} filters, Omniglot in memory"
+    )
+    more = {
+        "episodes_a_round": setting.episodes,
+        "sampling_share": {"ours": sampling(times[key]), "theirs": sampling(times[peer])},
+    }
+    speeds = comparison(key, peer, times, work, "episodes/s", setting.episodes)
+    return speeds | more | agreement("accuracy", scores[key], scores[peer])
 
 
 def main() -> None:

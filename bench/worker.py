@@ -1,33 +1,34 @@
-"""One process per library, started anew, so that none runs in an allocator or a thread pool that another has set up."""
+"""One process per contender, started anew, so that none runs in an allocator or a thread pool another has set up."""
 
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, TypeVar
 
-from contenders import WARM_UP, Setting, build, parts
+from tqdm import tqdm
+
+K = TypeVar("K")
 
 
 class Worker:
-    """A contender in its own process: ``ask("train", 40)`` and the like. It sleeps between the questions."""
+    """What ``make(*arguments)`` gives, in its own process: ``ask("train", 40)`` calls its method of that name.
 
-    def __init__(self, name: str, precision: str, setting: Setting, seed: int, threads: int) -> None:
+    It sleeps between the questions.
+    """
+
+    def __init__(self, name: str, threads: int, make: Callable[..., Any], *arguments: Any) -> None:
         self.name = name
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        arguments = theirs, name, precision, setting, seed, threads
-        self.process = context.Process(target=serve, args=arguments, daemon=True)
+        self.process = context.Process(target=serve, args=(theirs, threads, make, arguments), daemon=True)
         self.process.start()
         theirs.close()
 
-    def start(self) -> None:
-        """Waits until it is ready, warmed up and quiet."""
-        self.ask("train", WARM_UP)
-
-    def ask(self, *question: Any) -> Any:
+    def ask(self, method: str, *arguments: Any) -> Any:
         try:
-            self.pipe.send(question)
+            self.pipe.send((method, arguments))
             return self.pipe.recv()
         except (EOFError, ConnectionError):
             raise SystemExit(f"the {self.name} process ended; its message stands above") from None
@@ -37,23 +38,25 @@ class Worker:
         self.process.join(timeout=20)
 
 
-def serve(pipe: Connection, name: str, precision: str, setting: Setting, seed: int, threads: int) -> None:
-    """Answers ``("train", episodes)`` with seconds, ``("weights",)`` and ``("embed", pictures)`` with arrays."""
+def serve(pipe: Connection, threads: int, make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    """Answers questions until nobody is left to ask."""
     import torch
 
-    from quickstudy.data.omniglot import omniglot
-
     torch.set_num_threads(threads)
-    contender = build(name, omniglot().train, setting, precision, seed)
+    contender = make(*arguments)
     while True:
         try:
-            match pipe.recv():
-                case "train", episodes:
-                    pipe.send(contender.train(episodes))
-                case ("weights",):
-                    pipe.send([tensor.detach().numpy() for tensor in parts(contender.embed)])
-                case "embed", pictures:
-                    with torch.no_grad():
-                        pipe.send(contender.embed(torch.from_numpy(pictures)).numpy())
+            method, given = pipe.recv()
         except EOFError:
             return
+        pipe.send(getattr(contender, method)(*given))
+
+
+def measure(workers: dict[K, Worker], rounds: int, count: int) -> dict[K, list[tuple[float, float]]]:
+    """What ``train(count)`` answers in each round. Only one works at a time; who is first changes with the round."""
+    keys, found = list(workers), {key: [] for key in workers}
+    for turn in tqdm(range(rounds), unit="round", leave=False):
+        first = turn % len(keys)
+        for key in keys[first:] + keys[:first]:
+            found[key].append(workers[key].ask("train", count))
+    return found
