@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from quickstudy.core import Objective, Task, QueryLoss
+from quickstudy.core import Objective, QueryLoss, Task
 from quickstudy.learners.exemplars import Exemplars, Memory
 from quickstudy.nets.attention import class_logsumexp
 from quickstudy.nets.conv4 import conv4

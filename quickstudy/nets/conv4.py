@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from quickstudy.nets.norm import norm
+from quickstudy.nets.patches import GreyConv2d
 
 
 class Conv4(nn.Module):
@@ -48,7 +49,10 @@ def _strided(inputs: int, width: int, normalization: str) -> nn.Sequential:
 
 
 def _convolution(inputs: int, width: int, normalization: str, stride: int) -> nn.Conv2d:
-    return nn.Conv2d(inputs, width, 3, stride=stride, padding=1, bias=normalization == "none")
+    bias = normalization == "none"
+    if inputs == 1:
+        return GreyConv2d(width, stride=stride, bias=bias)
+    return nn.Conv2d(inputs, width, 3, stride=stride, padding=1, bias=bias)
 
 
 def conv4(

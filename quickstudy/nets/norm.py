@@ -42,18 +42,16 @@ class BatchNorm(BatchDependent):
     def forward(self, x: Tensor) -> Tensor:
         if self.seen is not None and not _transformed(x):
             self.seen.append(_moments(x))
-        if _transformed(x) and self._by_batch():
+        if not self.by_batch:
+            return F.batch_norm(x, self.mean, self.variance, self.weight, self.bias, eps=self.eps)
+        if _transformed(x):
             return self._written_out(x)
-        return self.normalized(x, self.weight, self.bias, 1)
-
-    def normalized(self, x: Tensor, weight: Tensor, bias: Tensor, tasks: int) -> Tensor:
-        """By the fused kernel, for the channels of so many tasks side by side, with the scales and shifts of each."""
         cudnn = torch.backends.cudnn.enabled
-        if self._by_batch():
-            return torch.batch_norm(x, weight, bias, None, None, True, 0.0, self.eps, cudnn)
-        return F.batch_norm(x, self.mean.repeat(tasks), self.variance.repeat(tasks), weight, bias, eps=self.eps)
+        return torch.batch_norm(x, self.weight, self.bias, None, None, True, 0.0, self.eps, cudnn)  # one value will do
 
-    def _by_batch(self) -> bool:
+    @property
+    def by_batch(self) -> bool:
+        """Whether the statistics are those of the batch."""
         return self.training or self.reading or not self.calibrated
 
     def _written_out(self, x: Tensor) -> Tensor:

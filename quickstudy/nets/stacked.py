@@ -17,6 +17,8 @@ from quickstudy.nets.conv4 import Conv4, Mean
 from quickstudy.nets.convolution import convolve
 from quickstudy.nets.mlp import MLP
 from quickstudy.nets.norm import BatchNorm, GroupNorm
+from quickstudy.nets.patches import GreyConv2d
+from quickstudy.nets.standardize import Standardize
 
 Weights = dict[str, Tensor]  # by name, (t, ...)
 
@@ -59,7 +61,11 @@ def _linear(layer: nn.Linear, own: Weights, x: Tensor, t: int) -> Tensor:
 
 
 def _batch_norm(layer: BatchNorm, own: Weights, x: Tensor, t: int) -> Tensor:
-    return layer.normalized(x, own["weight"].flatten(), own["bias"].flatten(), t)
+    weight, bias = own["weight"].flatten(), own["bias"].flatten()
+    if layer.by_batch:
+        out: Tensor = Standardize.apply(x, weight, bias, layer.eps)
+        return out
+    return F.batch_norm(x, layer.mean.repeat(t), layer.variance.repeat(t), weight, bias, eps=layer.eps)
 
 
 def _group_norm(layer: GroupNorm, own: Weights, x: Tensor, t: int) -> Tensor:
@@ -78,6 +84,7 @@ def _container(layer: nn.Module, own: Weights, x: Tensor, t: int) -> Tensor:
 
 RULES: dict[type[nn.Module], Callable[..., Tensor]] = {
     nn.Conv2d: _convolution,
+    GreyConv2d: _convolution,
     nn.Linear: _linear,
     BatchNorm: _batch_norm,
     GroupNorm: _group_norm,
