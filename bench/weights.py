@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from quickstudy.nets.heads import Learned
 from quickstudy.nets.norm import BatchNorm
 
 
@@ -21,7 +22,7 @@ def parts(net: nn.Module) -> Iterator[Tensor]:
     for kernel, norm in zip(kernels, norms, strict=True):
         yield from (kernel, *norm)
     for layer in net.modules():
-        if isinstance(layer, nn.Linear):
+        if isinstance(layer, nn.Linear | Learned):
             yield from (layer.weight, layer.bias)
 
 
