@@ -55,10 +55,10 @@ class Found(NamedTuple):
 def session(setting: Setting, seed: int, threads: int, found: Found) -> None:
     """One training by each contender: gradients checked, updates timed, weights scored."""
     workers = {key: Worker(key[0], threads, build, *key, setting, seed) for key in (*OURS, *PEERS)}
-    exact = reference(setting, seed, threads)
+    indices, exact = reference(setting, seed, threads)
     for key, worker in workers.items():
         loaded(worker)
-        found.errors[key].append(error(worker.ask("gradients"), exact))
+        found.errors[key].append(error(worker.ask("gradients", indices), exact))
         worker.ask("train", WARM_UP)
     measured = measure(workers, setting.rounds, setting.updates)
     for key, worker in workers.items():
@@ -68,12 +68,13 @@ def session(setting: Setting, seed: int, threads: int, found: Found) -> None:
         worker.stop()
 
 
-def reference(setting: Setting, seed: int, threads: int) -> list[np.ndarray]:
-    """The plain loop's gradients in double precision."""
+def reference(setting: Setting, seed: int, threads: int) -> tuple[list[int], list[np.ndarray]]:
+    """Tasks on which gradients can be compared, and the plain loop's gradients for them in double precision."""
     worker = Worker("reference", threads, build, "torch", "float64", setting, seed)
-    gradients = worker.ask("gradients")
+    indices = worker.ask("smooth")
+    gradients = worker.ask("gradients", indices)
     worker.stop()
-    return gradients
+    return indices, gradients
 
 
 def error(gradients: list[np.ndarray], exact: list[np.ndarray]) -> float:

@@ -7,7 +7,7 @@ of the batch, ReLU; the mean over places; a linear layer. All start from the sam
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ from quickstudy.tasks import Episodes, episodes
 
 WAY, SHOT, WIDTH = 5, 1, 64
 INNER, OUTER = 0.4, 1e-3  # rates
+ROUNDING = 2e-6  # of a normalized activation in float32, with room to spare
 WARM_UP = 1  # updates before the first round
 
 
@@ -69,26 +70,25 @@ class Contender:
         """The gradients of the mean query loss after adapting, for the weights of ``net``."""
         raise NotImplementedError
 
-    def draw(self, update: int) -> Task:
-        tasks = self.episodes.batch(range(update * self.tasks, (update + 1) * self.tasks))
-        wide = self.precision == "float64"
+    def draw(self, indices: Sequence[int]) -> Task:
+        tasks, wide = self.episodes.batch(indices), self.precision == "float64"
         return tree.map(lambda leaf: leaf.double() if wide and leaf.is_floating_point() else leaf, tasks)
 
     def train(self, updates: int) -> tuple[float, float]:
         """Seconds, and those of them spent on sampling: none, the clock stands meanwhile."""
         seconds = 0.0
         for _ in range(updates):
+            tasks = self.draw(range(self.done * self.tasks, (self.done + 1) * self.tasks))
             self.done += 1
-            tasks = self.draw(self.done)
             begun = time.perf_counter()
             self.differentiate(tasks)
             self.optimizer.step()
             seconds += time.perf_counter() - begun
         return seconds, 0.0
 
-    def gradients(self) -> list[np.ndarray]:
-        """For task batch 0 with the weights as they are."""
-        self.differentiate(self.draw(0))
+    def gradients(self, indices: Sequence[int]) -> list[np.ndarray]:
+        """For these tasks with the weights as they are."""
+        self.differentiate(self.draw(indices))
         return arrays(part.grad for part in parts(self.net))
 
     def weights(self) -> list[np.ndarray]:
@@ -128,9 +128,9 @@ class Quickstudy(Contender):
             parameter.grad = grad
 
     def answers(self, pictures: np.ndarray) -> np.ndarray:
+        state = self.net.init(WAY)._replace(seen=torch.ones(WAY))  # else every class is one it has not seen
         with torch.no_grad():
-            start = self.net.init(WAY)._replace(seen=torch.ones(WAY))  # otherwise no class is answered
-            return self.net.predict(start, torch.from_numpy(pictures)).numpy()
+            return self.net.predict(state, torch.from_numpy(pictures)).numpy()
 
 
 class Learn2Learn(Contender):
@@ -203,6 +203,22 @@ class Torch(Plain):
     def differentiate(self, tasks: Task) -> None:
         self.optimizer.zero_grad()
         torch.stack([query_loss(self.net, task, self.steps) for task in each(tasks)]).mean().backward()
+
+    def smooth(self) -> list[int]:
+        """The first tasks of an update's number in which no ReLU sees a number within rounding of 0.
+
+        There the gradient jumps: a comparison of gradients would measure on which side of it each contender lands.
+        """
+        nearest: list[float] = []
+        for layer in [module for module in self.net.modules() if isinstance(module, nn.ReLU)]:
+            layer.register_forward_pre_hook(lambda _, x: nearest.append(float(x[0].detach().abs().min())))
+        found, index = [], 0
+        while len(found) < self.tasks:
+            nearest.clear()
+            query_loss(self.net, tree.index(self.draw([index]), 0), self.steps)
+            found += [index] if min(nearest) > ROUNDING else []
+            index += 1
+        return found
 
 
 CONTENDERS = {
