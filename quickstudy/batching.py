@@ -34,9 +34,13 @@ def gradients(module: nn.Module, objective: Objective, items: Any, *, chunk: int
 
     Returns (0-d tensor, list of tensors in the order of ``trainable(module)``).
     """
-    halves = isinstance(objective, QueryLoss)
-    take = _through_the_state if halves else _at_once
-    return mean(module, lambda shell, group: take(shell, objective, group), items, chunk=chunk)
+
+    def part(shell: nn.Module, group: Any) -> Part:
+        if isinstance(objective, QueryLoss) and isinstance(shell, Learner):
+            return through_the_state(shell, objective, group)
+        return _at_once(shell, objective, group)
+
+    return mean(module, part, items, chunk=chunk)
 
 
 def mean(module: nn.Module, f: Callable[[nn.Module, Any], Part], items: Any, *, chunk: int | None = None) -> Any:
@@ -96,7 +100,7 @@ def scored(module: Learner, objective: QueryLoss, states: Any, group: Task) -> t
     return total, tree.cat(parts), sums
 
 
-def _through_the_state(module: Learner, objective: QueryLoss, group: Task) -> Part:
+def through_the_state(module: Learner, objective: QueryLoss, group: Task) -> Part:
     """Forwards to the states, there and back over the queries task by task, then back through the adaptation."""
     states = objective.adapt(module, group)
     loss, above, sums = scored(module, objective, states, group)

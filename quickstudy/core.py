@@ -59,10 +59,12 @@ class Learner(nn.Module, ABC, Generic[S]):
     """Reads labelled examples into a state and answers from it.
 
     ``ordered`` says that the order of the support matters, ``random`` that adapting draws random numbers, ``episodic``
-    that meta-training reads episodes (else: labelled batches, the whole training set's classes as they are numbered).
+    that meta-training reads episodes (else: labelled batches, the whole training set's classes as they are numbered),
+    ``padded`` that padding in the support leaves the answers as they are.
     """
 
     ordered: bool = False
+    padded: bool = True
     random: bool = False
     episodic: bool = True
 

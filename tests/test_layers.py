@@ -30,7 +30,7 @@ LAYERS = [
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 LEARNERS_READ = {"core", "tree", "nets", "rules", "learners"}
 COMPOSED = {("classifier", "neighbours")}  # a method that is made of another
-SHARED = {"exemplars"}  # bases that methods share
+SHARED = {"exemplars", "gradient", "inner"}  # bases that methods share
 PLAIN = {
     "TypeVar",
     "range",

@@ -146,7 +146,7 @@ def check_independence(learner: Learner, task: Task, way: int) -> None:
 
 def check_padding(learner: Learner, task: Task, way: int) -> None:
     """Support examples with y = -1 change nothing, where examples are read one by one and in any order."""
-    if learner.ordered or learner.transductive:
+    if learner.ordered or learner.transductive or not learner.padded:
         return
     learner, task = double(learner), cast(task)
     said, empty = learner(task.support, task.query.x, way), padding(task.query)

@@ -31,7 +31,11 @@ def cast(data: Any, dtype: torch.dtype = torch.float64) -> Any:
 
 def padding(like: Examples) -> Examples:
     """The same inputs, marked as padding."""
-    return Examples(like.x, tree.map(lambda leaf: torch.full_like(leaf, torch.nan if leaf.is_floating_point() else -1), like.y))
+
+    def mark(y: Tensor) -> Tensor:
+        return torch.full_like(y, torch.nan if y.is_floating_point() else -1)
+
+    return Examples(like.x, tree.map(mark, like.y))
 
 
 def error(a: Tensor, b: Tensor, floor: float = 0.0) -> float:

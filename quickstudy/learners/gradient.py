@@ -12,7 +12,7 @@ from quickstudy import tree
 from quickstudy.core import Examples, Learner, Objective, QueryLoss, cross_entropy, mask_unseen, one_hot, squared_error
 from quickstudy.learners.inner import MANY, ONE, Inner, Loss
 from quickstudy.nets.heads import Head
-from quickstudy.nets.norm import noted, reading, statistics
+from quickstudy.nets.norm import BatchNorm, noted, reading, statistics
 from quickstudy.nets.stacked import stackable
 from quickstudy.rules.rule import Rule, Weights
 
@@ -55,6 +55,7 @@ class Gradient(Learner[Adapted]):
         self.only = tuple(only)
         self.values = values
         self.ordered = batch is not None
+        self.padded = not any(isinstance(part, BatchNorm) for part in net.modules())
         self.stacked = stackable(net)
         if not (any(_begins(one, ["head"]) for one in self.only) or self._fast_net()):
             raise ValueError(f"no weight is called {' or '.join(self.only)}; nothing would adapt")

@@ -1,4 +1,4 @@
-"""The four-block convolutional net of the few-shot papers (Vinyals et al. 2016; Snell et al. 2017; Finn et al. 2017)."""
+"""The four-block convolutional net of the few-shot papers (Vinyals et al. 2016; Snell et al. 2017; Finn et al.)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ class Mean(nn.Module):
 
 
 def _block(inputs: int, width: int, normalization: str) -> nn.Sequential:
-    return nn.Sequential(_convolution(inputs, width, normalization, 1), norm(normalization, width), nn.MaxPool2d(2), nn.ReLU())
+    convolution = _convolution(inputs, width, normalization, 1)
+    return nn.Sequential(convolution, norm(normalization, width), nn.MaxPool2d(2), nn.ReLU())
 
 
 def _strided(inputs: int, width: int, normalization: str) -> nn.Sequential:
@@ -55,8 +56,6 @@ def _convolution(inputs: int, width: int, normalization: str, stride: int) -> nn
     return nn.Conv2d(inputs, width, 3, stride=stride, padding=1, bias=bias)
 
 
-def conv4(
-    shape: tuple[int, int, int], *, width: int = 64, normalization: str = "batch", stride: bool = False
-) -> Conv4:
+def conv4(shape: tuple[int, int, int], *, width: int = 64, normalization: str = "batch", stride: bool = False) -> Conv4:
     """The papers' net for pictures of ``shape`` (channels, height, width)."""
     return Conv4(shape, width, normalization=normalization, stride=stride)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -16,7 +17,7 @@ class MLP(nn.Module):
     def __init__(self, shape: Sequence[int], widths: Sequence[int], *, normalization: str) -> None:
         super().__init__()
         sizes = [math.prod(shape), *widths]
-        blocks = (_block(a, b, normalization) for a, b in zip(sizes, sizes[1:], strict=False))
+        blocks = (_block(a, b, normalization) for a, b in itertools.pairwise(sizes))
         self.blocks = nn.Sequential(nn.Flatten(), *blocks)
         self.features = sizes[-1]
 

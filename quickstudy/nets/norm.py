@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from quickstudy.core import BatchDependent
+from quickstudy.nets.standardize import standardize
 
 
 class BatchNorm(BatchDependent):
@@ -46,8 +47,7 @@ class BatchNorm(BatchDependent):
             return F.batch_norm(x, self.mean, self.variance, self.weight, self.bias, eps=self.eps)
         if _transformed(x):
             return self._written_out(x)
-        cudnn = torch.backends.cudnn.enabled
-        return torch.batch_norm(x, self.weight, self.bias, None, None, True, 0.0, self.eps, cudnn)  # one value will do
+        return standardize(x, self.weight, self.bias, self.eps)
 
     @property
     def by_batch(self) -> bool:
@@ -151,8 +151,9 @@ def _settle(norm: BatchNorm) -> None:
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """(channels,) mean and biased variance, at least in single precision."""
     wide = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
-    variance, mean = torch.var_mean(wide, dim=(0, *range(2, x.dim())), correction=0)
-    return mean, variance
+    axes = (0, *range(2, x.dim()))
+    mean = wide.mean(axes, keepdim=True)
+    return mean.view(-1), (wide - mean).square().mean(axes)
 
 
 def _moments_of(x: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from quickstudy.nets.convolution import convolve
 from quickstudy.nets.mlp import MLP
 from quickstudy.nets.norm import BatchNorm, GroupNorm
 from quickstudy.nets.patches import GreyConv2d
-from quickstudy.nets.standardize import Standardize
+from quickstudy.nets.standardize import standardize
 
 Weights = dict[str, Tensor]  # by name, (t, ...)
 
@@ -63,8 +63,7 @@ def _linear(layer: nn.Linear, own: Weights, x: Tensor, t: int) -> Tensor:
 def _batch_norm(layer: BatchNorm, own: Weights, x: Tensor, t: int) -> Tensor:
     weight, bias = own["weight"].flatten(), own["bias"].flatten()
     if layer.by_batch:
-        out: Tensor = Standardize.apply(x, weight, bias, layer.eps)
-        return out
+        return standardize(x, weight, bias, layer.eps)
     return F.batch_norm(x, layer.mean.repeat(t), layer.variance.repeat(t), weight, bias, eps=layer.eps)
 
 

@@ -1,7 +1,8 @@
-"""Batch normalization by batch statistics with a double backward of its own.
+"""Batch normalization by batch statistics, as fast as the fused one, with moments and second derivatives of its own.
 
-PyTorch composes the second derivative of many small operations; written out it is five sums and two linear
-combinations per channel, which is what makes second-order meta-learning through normalized nets fast.
+The fused kernel adds up a channel that lies last number by number: from a few thousand places on, its result has three
+digits in single precision. And PyTorch composes its second derivative of many small operations; written out it is
+five sums and two linear combinations a channel.
 """
 
 from __future__ import annotations
@@ -13,15 +14,29 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+MOST_PARTS = 64
+
+
+def standardize(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    """(n, c, ...) by the moments of its batch, times (c,) scales, plus (c,) shifts."""
+    out: Tensor = Standardize.apply(x, weight, bias, eps)
+    return out
+
 
 class Standardize(Function):
-    """(n, c, ...) by the moments of its batch, times (c,) scales, plus (c,) shifts."""
+    """The map itself."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-        out, mean, inverse = torch.native_batch_norm(x, weight, bias, None, None, True, 0.0, eps)
-        ctx.save_for_backward(x, weight, mean, inverse)
         ctx.eps = eps
+        if x.is_cpu and x.dtype == weight.dtype:
+            mean, variance = _moments(_flat(x))
+            inverse = torch.rsqrt(variance + eps)
+            scale = inverse * weight
+            out = _back(torch.addcmul(bias - mean * scale, _flat(x), scale), x)
+        else:
+            out, mean, inverse = torch.native_batch_norm(x, weight, bias, None, None, True, 0.0, eps)
+        ctx.save_for_backward(x, weight, mean, inverse)
         return out
 
     @staticmethod
@@ -58,6 +73,15 @@ class Gradient(Function):
         along = -inverse * (a * mean_gy + b * mean_uy) - s * inverse * inner / n
         for_x = torch.addcmul(constant, y, along).addcmul_(flat, inverse * a).addcmul_(u, inverse * b)
         return _back(for_g, g), _back(for_x, x), inverse * inner, None, None, None
+
+
+def _moments(flat: Tensor) -> tuple[Tensor, Tensor]:
+    """(c,) mean and biased variance of (places, c), from those of parts of the places, side by side."""
+    places, channels = flat.shape
+    parts = next(d for d in range(min(MOST_PARTS, places), 0, -1) if places % d == 0)
+    means, variances = torch.batch_norm_update_stats(flat.reshape(-1, parts * channels), None, None, 0.0)
+    between, mean = torch.var_mean(means.view(parts, channels), 0, correction=0)
+    return mean, variances.view(parts, channels).mean(0) + between
 
 
 def _flat(a: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ def test_equals_the_textbook_order_conv_bn_relu_pool(norm):
         torch.nn.init.normal_(weight, std=0.5)  # negative scales of the normalization, too
     x = torch.randn(4, 3, 37, 28).double()
     h = x
-    for convolution, bn, *_ in net.blocks:
+    for convolution, bn, *_ in list(net.blocks)[:4]:
         h = F.conv2d(h, convolution.weight, convolution.bias, padding=1)
         if norm == "batch":
             h = F.batch_norm(h, None, None, bn.weight, bn.bias, training=True)
