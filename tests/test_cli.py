@@ -70,6 +70,15 @@ def test_help_and_version():
     assert call("--version").stdout.startswith("quickstudy 0.")
 
 
+def test_how_gradients_are_made_is_a_choice(pictures, tmp_path):
+    asked = ("train", "maml", "--data", f"folder:{pictures}", *SMALL[:7], "width=8", "way=4", "--steps", 2)
+    call(*asked, "--estimator", "reptile", "--optimizer", "sgd", "--rate", 1, "--out", tmp_path / "one")
+    kept = json.loads((tmp_path / "one" / "config.json").read_text())["experiment"]
+    assert (kept["estimator"], kept["optimizer"], kept["rate"]) == ("reptile", "sgd", 1)
+    assert "proximal" in refused(*asked, "--estimator", "implicit", "--out", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
 def test_train_evaluate_compare_report(run, tmp_path):
     assert {p.name for p in run.iterdir()} == {
         "config.json",
