@@ -11,6 +11,7 @@ import numpy as np
 from quickstudy.charts import WIDE, colour
 from quickstudy.evaluate import Evaluation, Shown
 from quickstudy.gallery import pixels
+from quickstudy.regression import Adaptation, Errors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +21,7 @@ UNIT = 0.7  # inches of a picture in a drawn task
 BAND = 10  # classes beside each other in a drawn task
 RIGHT, WRONG = "#2f7ebc", "#c2500a"
 SOFT = "#5c6670"
+STAGES = ("#9a7400", "#d55e00", "#2f7ebc")  # before, after a step, after more
 LONGEST = 12  # letters of a class's name above its column
 
 
@@ -85,6 +87,36 @@ def task(shown: Shown, *, title: str = "") -> Figure:
     if title:
         axes.set_title(title, fontsize=10, parse_math=False)
     return figure
+
+
+def regression(adaptations: Sequence[Adaptation], errors: Sequence[Errors]) -> Figure:
+    """A panel for each task with its curve, its support and what was said after each number of steps; then the error
+    by step with its 95 % interval."""
+    figure = _figure(3.4 * (len(adaptations) + 1), 3.0)
+    *panels, last = figure.subplots(1, len(adaptations) + 1)
+    for axes, shown in zip(panels, adaptations, strict=True):
+        _adapted(axes, shown)
+    for i, found in enumerate(errors):
+        mean, half = np.array(found.estimates).T
+        last.plot(mean, color=colour(i), label=found.name, marker="o", markersize=3.5, linewidth=1.5)
+        last.fill_between(range(len(mean)), mean - half, mean + half, color=colour(i), alpha=0.25, linewidth=0)
+    _plain(last)
+    last.set(xlabel="gradient steps", title="mean squared error", ylim=(0, None))
+    _literal(last.legend(frameon=False, fontsize=8).get_texts())
+    return figure
+
+
+def _adapted(axes: Axes, shown: Adaptation) -> None:
+    """One task: the truth in grey, the answers the darker the more steps."""
+    axes.plot(shown.x, shown.true, color="#b9c0c7", linewidth=4, label="true")
+    for i, (step, said) in enumerate(shown.said.items()):
+        label = f"after {step} step{'s' * (step > 1)}" if step else "before"
+        axes.plot(shown.x, said, color=STAGES[i % 3], linestyle=("--", "-.", "-")[i % 3], linewidth=1.5, label=label)
+    axes.plot(*shown.support.T, linestyle="", marker="o", markersize=6, color="black", label="support")
+    _plain(axes)
+    axes.set(xlabel="x")
+    axes.set_title(shown.name, parse_math=False)
+    axes.legend(frameon=False, fontsize=7)
 
 
 def _column(axes: Axes, shown: Shown, label: int, x: float, y: float, shots: int) -> None:

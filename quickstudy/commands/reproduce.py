@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from quickstudy.recipes import TABLES
-from quickstudy.recipes.cells import Cell, gather, matching, published, run_seed
+from quickstudy.recipes.cells import AnyCell, gather, matching, published, run_seed
 from quickstudy.storage import read_json, write_json
 
 
@@ -29,7 +29,7 @@ def run(
     _reproduce(cells, seeds, scale, tasks, runs, results)
 
 
-def _reproduce(cells: list[Cell], seeds: int, scale: float, tasks: int, runs: Path, results: Path) -> None:
+def _reproduce(cells: list[AnyCell], seeds: int, scale: float, tasks: int, runs: Path, results: Path) -> None:
     command = f"quickstudy reproduce {cells[0].table} --seeds {seeds}" + (f" --scale {scale:g}" if scale != 1 else "")
     for seed in range(seeds):
         for cell in cells:
@@ -43,13 +43,13 @@ def _reproduce(cells: list[Cell], seeds: int, scale: float, tasks: int, runs: Pa
                 print(_line(cell, results))
 
 
-def _path(cell: Cell, results: Path) -> Path:
+def _path(cell: AnyCell, results: Path) -> Path:
     return results / cell.table / f"{cell.name}.json"
 
 
-def _line(cell: Cell, results: Path) -> str:
+def _line(cell: AnyCell, results: Path) -> str:
     paper = published(cell)
-    printed = f"published {paper['value']:5.1f}" if paper else "published     -"
+    printed = f"published {paper['value']:5g}" if paper else "published     -"
     path = _path(cell, results)
     if not path.exists():
         return f"{cell.title:62} {printed}   ours     -"
