@@ -5,13 +5,22 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from quickstudy.recipes import TABLES
+from quickstudy.files import atomic
+from quickstudy.recipes import PICTURES, TABLES
 from quickstudy.recipes.cells import AnyCell, gather, matching, published, run_seed
 from quickstudy.storage import read_json, write_json
 
 
 def run(
-    table: str, only: str, seeds: int, scale: float, tasks: int, runs: Path, results: Path, only_list: bool
+    table: str,
+    only: str,
+    seeds: int,
+    scale: float,
+    tasks: int,
+    runs: Path,
+    results: Path,
+    picture: Path | None,
+    only_list: bool,
 ) -> None:
     """``quickstudy reproduce TABLE``."""
     if not table:
@@ -23,10 +32,17 @@ def run(
         raise ValueError(f"no cell of {table} matches {only!r}; see them all with --list")
     if seeds < 1 or scale <= 0 or tasks < 2:
         raise ValueError(f"needs at least 1 seed, 2 tasks and a positive scale, got {seeds}, {tasks}, {scale}")
+    if picture is not None and table not in PICTURES:
+        raise ValueError(f"{table} has no picture; there is one for {', '.join(PICTURES)}")
     if only_list:
         print("\n".join(_line(cell, results) for cell in cells))
         return
     _reproduce(cells, seeds, scale, tasks, runs, results)
+    if picture is not None:
+        figure = PICTURES[table](runs, scale=scale, tasks=tasks, progress=sys.stderr.isatty())
+        with atomic(picture) as part:
+            figure.savefig(part, format=picture.suffix[1:] or "png")
+        print(picture)
 
 
 def _reproduce(cells: list[AnyCell], seeds: int, scale: float, tasks: int, runs: Path, results: Path) -> None:

@@ -1,6 +1,7 @@
 """Published tables, one file each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from quickstudy.recipes import omniglot_fewshot, sinusoid
 from quickstudy.recipes.cells import AnyCell
@@ -9,3 +10,4 @@ TABLES: dict[str, Sequence[AnyCell]] = {
     omniglot_fewshot.TABLE: omniglot_fewshot.CELLS,
     sinusoid.TABLE: sinusoid.CELLS,
 }
+PICTURES: dict[str, Callable[..., Any]] = {sinusoid.TABLE: sinusoid.picture}  # Matplotlib figures

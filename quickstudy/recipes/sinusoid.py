@@ -73,18 +73,23 @@ class Training:
         return (tuned(learner) if self.joint else learner), done
 
 
+class ErrorCell(AnyCell):
+    """A mean squared error."""
+
+    score: ClassVar[str] = "mse"
+    metric: ClassVar[str] = "mse"
+    factor: ClassVar[float] = 1
+
+
 @dataclass(frozen=True)
-class Adapted(AnyCell):
-    """An error after so many steps on the support."""
+class Adapted(ErrorCell):
+    """The error after so many steps on the support."""
 
     shot: int
     step: int
     asked: Training
     words: str = ""  # the setting, where it is not said as in the MAML paper
 
-    score: ClassVar[str] = "mse"
-    metric: ClassVar[str] = "mse"
-    factor: ClassVar[float] = 1
     trained: ClassVar[bool] = True
 
     @property
@@ -102,20 +107,17 @@ class Adapted(AnyCell):
 
     def measure(self, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> Scores:
         learner, done = self.learner(seed, scale=scale, runs=runs, progress=progress)
-        drawn = test(self.shot)
-        found = errors(learner, drawn, tasks, steps=self.step)
-        return Scores(found.of_tasks[:, self.step], learner.transductive, drawn.sha256, done)
+        exam = drawn(self.shot)
+        found = errors(learner, exam, tasks, steps=self.step)
+        return Scores(found.of_tasks[:, self.step], learner.transductive, exam.sha256, done)
 
 
 @dataclass(frozen=True)
-class Line(AnyCell):
+class Line(ErrorCell):
     """The error of a function of x alone, which learns nothing from a task."""
 
     function: Callable[[Tensor], Tensor]
 
-    score: ClassVar[str] = "mse"
-    metric: ClassVar[str] = "mse"
-    factor: ClassVar[float] = 1
     trained: ClassVar[bool] = False
 
     @property
@@ -126,11 +128,11 @@ class Line(AnyCell):
         return "as-it-is"
 
     def measure(self, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> Scores:
-        drawn = test(5)
-        return Scores(constant(self.function, drawn, tasks), False, drawn.sha256, Progress())
+        exam = drawn(5)
+        return Scores(constant(self.function, exam, tasks), False, exam.sha256, Progress())
 
 
-def test(shot: int) -> Sines:
+def drawn(shot: int) -> Sines:
     """The test tasks."""
     return sines(shot, 100, seed=TEST)
 
@@ -161,13 +163,13 @@ def average(x: Tensor) -> Tensor:
 
 def picture(runs: Path, *, scale: float, tasks: int, progress: bool) -> Figure:
     """The first test task before and after adaptation, and the error by step, of both methods' first seed."""
-    drawn, curves, found = test(5), [], []
+    exam, curves, found = drawn(5), [], []
     for asked in (MAML, JOINT):
         cell = Adapted(TABLE, "", "", 5, STEPS, asked)
         learner, _ = cell.learner(0, scale=scale, runs=runs, progress=progress)
         name = "pretrained on all tasks" if asked.joint else "MAML"
-        curves.append(adaptation(learner, drawn[0], steps=(0, 1, STEPS), name=name))
-        found.append(errors(learner, drawn, tasks, steps=STEPS, name=name))
+        curves.append(adaptation(learner, exam[0], steps=(0, 1, STEPS), name=name))
+        found.append(errors(learner, exam, tasks, steps=STEPS, name=name))
     return plot.regression(curves, found)
 
 
