@@ -186,12 +186,14 @@ def reproduce(
     tasks: int = 1000,
     runs: Path = Path("runs/reproduce"),
     results: Path = Path("results"),
+    picture: Path | None = None,
     list: bool = False,
 ) -> None:
     """Reproduce a published table, cell by cell; what is done already is not done again.
 
     Examples: quickstudy reproduce omniglot-fewshot --list
               quickstudy reproduce omniglot-fewshot --only prototypical --seeds 1
+              quickstudy reproduce sinusoid --picture sinusoid.png
 
     Args:
         table: its name; all are listed if none is named.
@@ -201,11 +203,12 @@ def reproduce(
         tasks: test tasks a cell.
         runs: where the trainings are kept.
         results: where the finished cells are written, as results/<table>/<cell>.json.
+        picture: a PNG, PDF or SVG file to draw, for a table that has something to draw: sinusoid.
         list: only say which cells there are and which are done.
     """
     from quickstudy.commands.reproduce import run
 
-    run(table, only, seeds, scale, tasks, runs, results, list)
+    run(table, only, seeds, scale, tasks, runs, results, picture, list)
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {

@@ -120,6 +120,16 @@ def test_a_baseline_needs_no_run(pictures):
     assert "3-way 1-shot, 20 tasks" in words
 
 
+def test_a_table_is_reproduced_and_drawn(tmp_path):
+    results, picture = tmp_path / "results", tmp_path / "sinusoid.png"
+    arguments = ("reproduce", "sinusoid", "--only", "step 1", "--seeds", 1, "--scale", 1e-4, "--tasks", 5)
+    said = call(*arguments, "--runs", tmp_path / "runs", "--results", results, "--picture", picture).stdout
+    assert "published  0.67" in said
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    found = [json.loads(path.read_text()) for path in (results / "sinusoid").iterdir()]
+    assert {one["metric"] for one in found} == {"mse"}
+
+
 def test_a_killed_run_ends_with_the_same_bits(pictures, tmp_path):
     """kill -9 at random moments, again and again, until it is done."""
     arguments = ("prototypes", "--data", f"folder:{pictures}", *SMALL, "--steps", 400, "--seed", 5, "--out")
@@ -170,6 +180,7 @@ def _until(path, process):
         (("compare",), "name at least one"),
         (("reproduce", "nonsense"), "no table is called"),
         (("reproduce", "omniglot-fewshot", "--only", "nonsense"), "no cell"),
+        (("reproduce", "omniglot-fewshot", "--picture", "a.png"), "no picture; there is one for sinusoid"),
         (("data", "nonsense"), "no data set"),
         (("demo", "--minutes", 0), "positive time"),
     ],
