@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from quickstudy import tree
-from quickstudy.core import Examples, Learner, Objective, QueryLoss, cross_entropy, mask_unseen, one_hot, squared_error
+from quickstudy.core import (
+    Examples,
+    Learner,
+    Objective,
+    QueryLoss,
+    cross_entropy,
+    mapped,
+    mask_unseen,
+    one_hot,
+    squared_error,
+)
 from quickstudy.learners.inner import MANY, ONE, Inner, Loss
 from quickstudy.nets.heads import Head
 from quickstudy.nets.norm import BatchNorm, noted, reading, statistics
@@ -30,9 +41,13 @@ class Gradient(Learner[Adapted]):
     """Slow: the weights to start from, and the rule's own. Fast: the adapted weights, and the rule's memory.
 
     ``adapt`` takes ``steps`` steps of ``rule`` on the loss of the support, ``test_steps`` in ``eval()``; each reads
-    all of the support or the next ``batch`` examples of it, round and round. Only weights whose name begins with one
-    of ``only`` (on dot boundaries) adapt; the others stay as the slow weights are. ``values`` regresses by squared
-    error instead of classifying.
+    all of the support or the next ``batch`` examples of it, round and round; with ``epochs`` a step is one round, in
+    parts of at most ``batch``. Only weights whose name begins with one of ``only`` (on dot boundaries) adapt; the
+    others stay as the slow weights are. ``values`` regresses by squared error instead of classifying.
+
+    Batch normalization that is calibrated normalizes queries by its frozen statistics, and in ``adapt`` uses the
+    statistics of the examples read, as in training; but the frozen ones where no weight of the net adapts, and where
+    ``frozen_norm`` says so, as after a training without adaptation.
     """
 
     def __init__(
@@ -44,7 +59,9 @@ class Gradient(Learner[Adapted]):
         steps: int,
         test_steps: int | None = None,
         batch: int | None = None,
+        epochs: bool = False,
         only: Sequence[str] = ("net", "head"),
+        frozen_norm: bool = False,
         values: bool = False,
     ) -> None:
         super().__init__()
@@ -52,12 +69,16 @@ class Gradient(Learner[Adapted]):
             raise ValueError(f"steps and batch are at least 1, got steps {steps}, test {test_steps}, batch {batch}")
         self.net, self.head, self.rule = net, head, rule
         self.steps, self.test_steps, self.batch = steps, test_steps or steps, batch
+        self.epochs = epochs
         self.only = tuple(only)
         self.values = values
+        adapts = bool(self._fast_net())
+        self.by_batch = adapts and not frozen_norm
         self.ordered = batch is not None
-        self.padded = not any(isinstance(part, BatchNorm) for part in net.modules())
+        self.padded = batch is None and not (self.by_batch and any(isinstance(m, BatchNorm) for m in net.modules()))
         self.stacked = stackable(net)
-        if not (any(_begins(one, ["head"]) for one in self.only) or self._fast_net()):
+        self.together = self.stacked and not adapts
+        if not (any(_begins(one, ["head"]) for one in self.only) or adapts):
             raise ValueError(f"no weight is called {' or '.join(self.only)}; nothing would adapt")
 
     def init(self, way: int) -> Adapted:
@@ -85,30 +106,55 @@ class Gradient(Learner[Adapted]):
     def objective(self, way: int) -> Objective:
         return QueryLoss(way, squared_error if self.values else cross_entropy)
 
+    @property
+    def embed(self) -> nn.Module:
+        """The net, by the name that it has in learners that compare features."""
+        return self.net
+
+    def features(self, state: Adapted, x: Tensor) -> Tensor:
+        """(n, features) of the adapted net."""
+        return self._features(ONE, state, x)
+
+    def features_all(self, states: Adapted, x: Tensor) -> Tensor:
+        """(t, n, features) from stacked states for x of (t, n, *shape)."""
+        if not self.stacked:
+            return mapped(lambda pair: self.features(*pair), (states, x))
+        return self._features(MANY, states, x)
+
     def _adapt(self, inner: Inner, state: Adapted, support: Examples) -> Adapted:
         labels = None if self.values else one_hot(support.y, state.seen.shape[-1], support.x.dtype)  # (..., n, way)
         real = support.y.isfinite().all(-1) if labels is None else labels.sum(-1) > 0  # (..., n)
         seen = state.seen.to(support.x) + (real.sum(-1, keepdim=True) if labels is None else labels.sum(-2))
         weights, memory = state.weights, state.memory
-        with reading(self.net, real):
-            features = None if self._fast_net() else inner.run(self.net, {}, support.x)  # what stays is computed once
-            for part in self._parts(real.shape[-1]):
-                some = (slice(None),) * inner.axis + (part,)
-                loss = self._loss(inner, tree.index(support, some), None if features is None else features[some], seen)
-                grads, value = inner.slope(loss, weights)
-                weights, memory = inner.update(self.rule, grads, memory, weights, value)
-            return Adapted(weights, memory, self._measured(inner, state, weights, support.x), seen)
+        given = support if self._fast_net() else self._embedded(inner, support, real)
+        for part in self._parts(real.shape[-1]):
+            some = (slice(None),) * inner.axis + (part,)
+            with self._reading(real[some]):
+                grads, value = inner.slope(self._loss(inner, tree.index(given, some), seen), weights)
+            weights, memory = inner.update(self.rule, grads, memory, weights, value)
+        return Adapted(weights, memory, self._measured(inner, state, weights, support.x, real), seen)
 
     def _predict(self, inner: Inner, state: Adapted, x: Tensor) -> Tensor:
-        z = inner.run(self.net, _under("net", state.weights) | state.statistics, x)
-        said = self._said(state.weights, z, state.seen.shape[-1])
+        said = self._said(state.weights, self._features(inner, state, x), state.seen.shape[-1])
         return said if self.values else mask_unseen(said, state.seen.to(said))
 
-    def _loss(self, inner: Inner, part: Examples, features: Tensor | None, seen: Tensor) -> Loss:
+    def _features(self, inner: Inner, state: Adapted, x: Tensor) -> Tensor:
+        return inner.run(self.net, _under("net", state.weights) | state.statistics, x)
+
+    def _reading(self, real: Tensor) -> AbstractContextManager[None]:
+        return reading(self.net, real, by_batch=self.by_batch)
+
+    def _embedded(self, inner: Inner, support: Examples, real: Tensor) -> Examples:
+        """The features in place of the inputs, computed once where the net stays as it is."""
+        with self._reading(real):
+            return Examples(inner.run(self.net, {}, support.x), support.y)
+
+    def _loss(self, inner: Inner, part: Examples, seen: Tensor) -> Loss:
         """The loss of these examples as a function of the weights that adapt."""
+        adapts = bool(self._fast_net())
 
         def loss(weights: Weights) -> Tensor:
-            z = inner.run(self.net, _under("net", weights), part.x) if features is None else features
+            z = inner.run(self.net, _under("net", weights), part.x) if adapts else part.x
             said = self._said(weights, z, seen.shape[-1])
             return squared_error(said, part.y) if self.values else cross_entropy(mask_unseen(said, seen), part.y)
 
@@ -117,12 +163,13 @@ class Gradient(Learner[Adapted]):
     def _said(self, weights: Weights, z: Tensor, way: int) -> Tensor:
         return self.head(z, _under("head", weights) or self.head.start(way, z))
 
-    def _measured(self, inner: Inner, state: Adapted, weights: Weights, x: Tensor) -> Weights:
+    def _measured(self, inner: Inner, state: Adapted, weights: Weights, x: Tensor, real: Tensor) -> Weights:
         """The statistics of the support under the adapted weights, where they are asked for."""
         if not state.statistics:
             return {}
-        inner.run(self.net, _under("net", weights), x)
-        return noted(self.net)
+        with self._reading(real):
+            inner.run(self.net, _under("net", weights), x)
+            return noted(self.net)
 
     def _fast_net(self) -> Weights:
         named = {f"net.{name}": weight for name, weight in self.net.named_parameters()}
@@ -133,6 +180,8 @@ class Gradient(Learner[Adapted]):
         for step in range(self.steps if self.training else self.test_steps):
             if self.batch is None:
                 yield slice(None)
+            elif self.epochs:
+                yield from (slice(first, first + self.batch) for first in range(0, n, self.batch))
             else:
                 yield [i % n for i in range(step * self.batch, (step + 1) * self.batch)]
 
