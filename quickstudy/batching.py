@@ -84,20 +84,24 @@ def shell(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module, {id(tensor): tensor for tensor in kept})
 
 
-def scored(module: Learner, objective: QueryLoss, states: Any, group: Task) -> tuple[Tensor, Any, list[Tensor]]:
-    """The sum of the losses of these states on the queries, its gradients for the states (None where a leaf needs
-    none), and those for the parameters as far as answering uses them directly."""
+def scored(
+    module: Learner, objective: QueryLoss, states: Any, group: Task
+) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """The sum of the losses of these states on the queries, its gradients for the leaves of the states that need one,
+    and those for the parameters as far as answering uses them directly."""
     weights = trainable(module)
-    total, sums, parts = torch.zeros(()), [torch.zeros_like(p) for p in weights], []
-    for pair in chunks((states, group), _fitting(group.query)):
-        state = tree.map(lambda leaf, like: leaf.detach().requires_grad_(like.requires_grad), pair[0], states)
+    above = [torch.zeros_like(leaf) for leaf in tree.leaves(states) if leaf.requires_grad]  # in the same memory layout
+    total, sums, step = torch.zeros(()), [torch.zeros_like(p) for p in weights], _fitting(group.query)
+    for start in range(0, tree.size(group), step):
+        span = slice(start, start + step)
+        state = tree.map(lambda leaf, span=span: leaf.detach()[span].requires_grad_(leaf.requires_grad), states)
         live = [leaf for leaf in tree.leaves(state) if leaf.requires_grad]
-        loss = objective.score(module, state, pair[1]).sum()
+        loss = objective.score(module, state, tree.index(group, span)).sum()
         grads = torch.autograd.grad(loss, [*live, *weights], allow_unused=True)
-        parts.append([torch.zeros_like(a) if g is None else g for a, g in zip(live, grads, strict=False)])
+        add([whole[span] for whole in above], grads[: len(live)])
         add(sums, grads[len(live) :])
         total = total.to(loss) + loss.detach()
-    return total, tree.cat(parts), sums
+    return total, above, sums
 
 
 def through_the_state(module: Learner, objective: QueryLoss, group: Task) -> Part:

@@ -40,7 +40,7 @@ STEPPING = {"anil", "finetune", "maml", "meta_lstm", "meta_sgd", "reptile"}  # s
 STEPPING |= {"baseline_plus_plus"}
 FIXED = {"anil", "maml", "meta_lstm", "meta_sgd", "reptile"}  # the classes of a learned head are not alike
 EVERY = ["batch", "calibrated", "group", "none"]
-NORMS = dict.fromkeys(STEPPING, ["batch"]) | {"anil": ["batch", "group"], "maml": EVERY, "finetune": ["calibrated"]}
+NORMS = {name: ["batch"] for name in STEPPING} | {"anil": ["batch", "group"], "maml": EVERY, "finetune": ["calibrated"]}
 HOLDING = STEPPING  # the statistics of the support, in their state
 TRAINED = sorted(set(learners.__all__) - ON_PIXELS)
 

@@ -43,7 +43,8 @@ class Gradient(Learner[Adapted]):
     ``adapt`` takes ``steps`` steps of ``rule`` on the loss of the support, ``test_steps`` in ``eval()``; each reads
     all of the support or the next ``batch`` examples of it, round and round; with ``epochs`` a step is one round, in
     parts of at most ``batch``. Only weights whose name begins with one of ``only`` (on dot boundaries) adapt; the
-    others stay as the slow weights are. ``values`` regresses by squared error instead of classifying.
+    others stay as the slow weights are. ``values`` regresses by squared error instead of classifying. ``proximal`` adds
+    proximal/2 · |w - slow w|² to the loss of the support.
 
     Batch normalization that is calibrated normalizes queries by its frozen statistics, and in ``adapt`` uses the
     statistics of the examples read, as in training; but the frozen ones where no weight of the net adapts, and where
@@ -63,15 +64,19 @@ class Gradient(Learner[Adapted]):
         only: Sequence[str] = ("net", "head"),
         frozen_norm: bool = False,
         values: bool = False,
+        proximal: float = 0.0,
     ) -> None:
         super().__init__()
         if min(steps, steps if test_steps is None else test_steps, batch or 1) < 1:
             raise ValueError(f"steps and batch are at least 1, got steps {steps}, test {test_steps}, batch {batch}")
+        if not proximal >= 0:
+            raise ValueError(f"proximal is at least 0, got {proximal}")
         self.net, self.head, self.rule = net, head, rule
         self.steps, self.test_steps, self.batch = steps, test_steps or steps, batch
         self.epochs = epochs
         self.only = tuple(only)
         self.values = values
+        self.proximal = proximal
         adapts = bool(self._fast_net())
         self.by_batch = adapts and not frozen_norm
         self.ordered = batch is not None
@@ -83,8 +88,7 @@ class Gradient(Learner[Adapted]):
 
     def init(self, way: int) -> Adapted:
         like = next(self.parameters(), torch.empty(0))
-        head = {f"head.{name}": weight for name, weight in self.head.start(way, like).items()}
-        weights = self._fast_net() | {name: weight for name, weight in head.items() if _begins(name, self.only)}
+        weights = self._start(way, like)
         return Adapted(weights, self.rule.init(weights), statistics(self.net), like.new_zeros(way))
 
     def adapt(self, state: Adapted, support: Examples) -> Adapted:
@@ -121,10 +125,39 @@ class Gradient(Learner[Adapted]):
             return mapped(lambda pair: self.features(*pair), (states, x))
         return self._features(MANY, states, x)
 
+    def support_loss(self, state: Adapted, support: Examples) -> Loss:
+        """What adapting to this support lowers, proximal term included, as a function of the weights that adapt.
+        ``state``: after it, since a class that was not seen has no part in it."""
+        return self._support_loss(ONE, state, support)
+
+    def support_losses(self, states: Adapted, support: Examples) -> Loss:
+        """The same of stacked tasks: (t,) losses from stacked weights."""
+        if self.stacked:
+            return self._support_loss(MANY, states, support)
+        return lambda weights: mapped(lambda one: self.support_loss(*one[:2])(one[2]), (states, support, weights))
+
+    def settled(self, states: Adapted, weights: Weights, support: Examples) -> Adapted:
+        """Stacked states with other weights, and with the statistics that the supports have under them."""
+        if not states.statistics:
+            return states._replace(weights=weights)
+        return mapped(lambda group: self._settled(*group), (states, weights, support))
+
+    def _settled(self, state: Adapted, weights: Weights, support: Examples) -> Adapted:
+        real = self._real(support, state.seen.shape[-1])
+        return state._replace(weights=weights, statistics=self._measured(ONE, state, weights, support.x, real))
+
+    def _support_loss(self, inner: Inner, state: Adapted, support: Examples) -> Loss:
+        def loss(weights: Weights) -> Tensor:
+            real = self._real(support, state.seen.shape[-1])
+            given = support if self._fast_net() else self._embedded(inner, support, real)
+            with self._reading(real):
+                return self._loss(inner, given, state.seen)(weights)
+
+        return loss
+
     def _adapt(self, inner: Inner, state: Adapted, support: Examples) -> Adapted:
-        labels = None if self.values else one_hot(support.y, state.seen.shape[-1], support.x.dtype)  # (..., n, way)
-        real = support.y.isfinite().all(-1) if labels is None else labels.sum(-1) > 0  # (..., n)
-        seen = state.seen.to(support.x) + (real.sum(-1, keepdim=True) if labels is None else labels.sum(-2))
+        real = self._real(support, state.seen.shape[-1])  # (..., n)
+        seen = state.seen.to(support.x) + self._count(support, real, state.seen.shape[-1])
         weights, memory = state.weights, state.memory
         given = support if self._fast_net() else self._embedded(inner, support, real)
         for part in self._parts(real.shape[-1]):
@@ -149,16 +182,33 @@ class Gradient(Learner[Adapted]):
         with self._reading(real):
             return Examples(inner.run(self.net, {}, support.x), support.y)
 
+    def _real(self, support: Examples, way: int) -> Tensor:
+        """(..., n) which examples are no padding."""
+        if self.values:
+            return support.y.isfinite().all(-1)
+        return (support.y >= 0) & (support.y < way)
+
+    def _count(self, support: Examples, real: Tensor, way: int) -> Tensor:
+        """(..., way) examples of each class; (..., 1) examples of a regression."""
+        return real.sum(-1, keepdim=True) if self.values else one_hot(support.y, way, support.x.dtype).sum(-2)
+
     def _loss(self, inner: Inner, part: Examples, seen: Tensor) -> Loss:
         """The loss of these examples as a function of the weights that adapt."""
         adapts = bool(self._fast_net())
+        start = self._start(seen.shape[-1], part.x) if self.proximal else {}
 
         def loss(weights: Weights) -> Tensor:
             z = inner.run(self.net, _under("net", weights), part.x) if adapts else part.x
             said = self._said(weights, z, seen.shape[-1])
-            return squared_error(said, part.y) if self.values else cross_entropy(mask_unseen(said, seen), part.y)
+            fit = squared_error(said, part.y) if self.values else cross_entropy(mask_unseen(said, seen), part.y)
+            return fit + self.proximal / 2 * _distance(weights, start, inner.axis) if start else fit
 
         return loss
+
+    def _start(self, way: int, like: Tensor) -> Weights:
+        """The weights before any data."""
+        head = {f"head.{name}": weight for name, weight in self.head.start(way, like).items()}
+        return self._fast_net() | {name: weight for name, weight in head.items() if _begins(name, self.only)}
 
     def _said(self, weights: Weights, z: Tensor, way: int) -> Tensor:
         return self.head(z, _under("head", weights) or self.head.start(way, z))
@@ -189,6 +239,12 @@ class Gradient(Learner[Adapted]):
 def _under(part: str, weights: Weights) -> Weights:
     """The weights of a part, by their names in it."""
     return {name[len(part) + 1 :]: weight for name, weight in weights.items() if name.startswith(f"{part}.")}
+
+
+def _distance(weights: Weights, start: Weights, axis: int) -> Tensor:
+    """The squared distance of all weights: one number, or (t,) with an axis of tasks."""
+    squares = [(weights[name] - w).square().flatten(axis).sum(-1) for name, w in start.items()]
+    return torch.stack(squares).sum(0)
 
 
 def _begins(name: str, prefixes: Sequence[str]) -> bool:

@@ -42,11 +42,13 @@ class Mean(nn.Module):
 
 def _block(inputs: int, width: int, normalization: str) -> nn.Sequential:
     convolution = _convolution(inputs, width, normalization, 1)
-    return nn.Sequential(convolution, norm(normalization, width), nn.MaxPool2d(2), nn.ReLU())
+    return nn.Sequential(convolution, norm(normalization, width), nn.MaxPool2d(2), nn.ReLU(inplace=True))
 
 
 def _strided(inputs: int, width: int, normalization: str) -> nn.Sequential:
-    return nn.Sequential(_convolution(inputs, width, normalization, 2), norm(normalization, width), nn.ReLU())
+    return nn.Sequential(
+        _convolution(inputs, width, normalization, 2), norm(normalization, width), nn.ReLU(inplace=True)
+    )
 
 
 def _convolution(inputs: int, width: int, normalization: str, stride: int) -> nn.Conv2d:

@@ -57,7 +57,7 @@ class InputGradient(Function):
     @staticmethod
     def forward(ctx: Any, g: Tensor, w: Tensor, plan: Plan) -> Tensor:
         _keep(ctx, g, w, plan)
-        x = g.new_empty(1).expand(len(g), w.shape[1] * plan.groups, *plan.size)  # its shape is all that is read
+        x = _blank(g, len(g), w.shape[1] * plan.groups, *plan.size)
         return _gradient(g, x, w, plan, 0)
 
     @staticmethod
@@ -74,12 +74,13 @@ class WeightGradient(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, g: Tensor, plan: Plan) -> Tensor:
         _keep(ctx, x, g, plan)
-        w = g.new_empty(1).expand(g.shape[1], x.shape[1] // plan.groups, *plan.kernel)
+        w = _blank(g, g.shape[1], x.shape[1] // plan.groups, *plan.kernel)
         return _gradient(g, x, w, plan, 1)
 
     @staticmethod
     def backward(ctx: Any, w: Tensor) -> Any:
         x, g = ctx.saved_tensors
+        w = w.contiguous(memory_format=torch.channels_last)  # as the activations lie, or these would be moved
         dx = InputGradient.apply(g, w, ctx.plan) if ctx.needs_input_grad[0] else None
         dg = Forward.apply(x, w, ctx.plan) if ctx.needs_input_grad[1] else None
         return dx, dg, None
@@ -88,6 +89,11 @@ class WeightGradient(Function):
 def _keep(ctx: Any, a: Tensor, b: Tensor, plan: Plan) -> None:
     ctx.save_for_backward(a, b)
     ctx.plan = plan
+
+
+def _blank(like: Tensor, *shape: int) -> Tensor:
+    """Stands for a tensor of which only the shape and the layout are read."""
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
 
 
 def _gradient(g: Tensor, x: Tensor, w: Tensor, plan: Plan, which: int) -> Tensor:

@@ -27,7 +27,7 @@ class MLP(nn.Module):
 
 def _block(inputs: int, outputs: int, normalization: str) -> nn.Sequential:
     linear = nn.Linear(inputs, outputs, bias=normalization == "none")
-    return nn.Sequential(linear, norm(normalization, outputs), nn.ReLU())
+    return nn.Sequential(linear, norm(normalization, outputs), nn.ReLU(inplace=True))
 
 
 def mlp(shape: Sequence[int], *, widths: Sequence[int] = (40, 40), normalization: str = "none") -> MLP:

@@ -49,7 +49,7 @@ def _apply(net: nn.Module, weights: Weights, name: str, x: Tensor, t: int) -> Te
 
 
 def _convolution(layer: nn.Conv2d, own: Weights, x: Tensor, t: int) -> Tensor:
-    w = own["weight"].flatten(0, 1).contiguous(memory_format=torch.channels_last)
+    w = own["weight"].movedim(2, -1).flatten(0, 1).movedim(-1, 1)  # channels last; copied only where shared
     stride, padding = (layer.stride[0], layer.stride[1]), (int(layer.padding[0]), int(layer.padding[1]))
     out = convolve(x, w, stride=stride, padding=padding, groups=t * layer.groups)
     return out if layer.bias is None else out + own["bias"].flatten().to(out)[:, None, None]

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 MOST_PARTS = 64
 
@@ -29,11 +28,13 @@ class Standardize(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
         ctx.eps = eps
-        if x.is_cpu and x.dtype == weight.dtype:
+        if x.is_cpu and x.dtype == weight.dtype and x.dim() in (2, 4):
             mean, variance = _moments(_flat(x))
             inverse = torch.rsqrt(variance + eps)
             scale = inverse * weight
-            out = _back(torch.addcmul(bias - mean * scale, _flat(x), scale), x)
+            x = x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x.contiguous()
+            out = torch.empty_like(x)  # of its own and no view, so that what follows may be in place
+            torch.addcmul(bias - mean * scale, _flat(x), scale, out=_flat(out))
         else:
             out, mean, inverse = torch.native_batch_norm(x, weight, bias, None, None, True, 0.0, eps)
         ctx.save_for_backward(x, weight, mean, inverse)
@@ -53,17 +54,21 @@ class Gradient(Function):
             g, x, weight, None, None, mean, inverse, True, eps, [True, True, True]
         )
         ctx.save_for_backward(g, x, weight, mean, inverse, *found[1:])
+        ctx.eps = eps
         return found
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, dx: Tensor, dweight: Tensor, dbias: Tensor) -> Any:
         """With y standing for x standardized, P(v) = v - mean(v) - y mean(v y) and s = scale * inverse, ``forward``
         computes s P(g), sum(g y) and sum(g): differentiate <dx, s P(g)> + dweight sum(g y) + dbias sum(g)."""
         g, x, weight, mean, inverse, sum_gy, sum_g = ctx.saved_tensors
-        u, flat, y = _flat(dx), _flat(g), _flat(x)
-        n = len(y)
-        y = torch.addcmul(-mean * inverse, y, inverse)  # (places, c)
+        u, flat, n = _flat(dx), _flat(g), dx.numel() // dx.shape[1]
+        if torch.is_grad_enabled():  # a third derivative is asked for, and goes through the moments too
+            variance, mean = torch.var_mean(_flat(x), 0, correction=0)
+            inverse = torch.rsqrt(variance + ctx.eps)
+        y = torch.addcmul(-mean * inverse, _flat(x), inverse)  # (places, c)
+        if torch.is_grad_enabled():
+            sum_gy, sum_g = (flat * y).sum(0), flat.sum(0)
         mean_g, mean_gy, mean_u, mean_uy = sum_g / n, sum_gy / n, u.mean(0), (u * y).mean(0)
         inner = (u * flat).sum(0) - n * (mean_u * mean_g + mean_uy * mean_gy)  # <u, P(g)>
         s = weight * inverse

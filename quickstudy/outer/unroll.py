@@ -8,21 +8,12 @@ from torch import Tensor, nn
 
 from quickstudy import batching
 from quickstudy.core import Objective
+from quickstudy.outer.base import Estimator
 
 
-class Unroll:
+class Unroll(Estimator):
     """Differentiates the objective through adaptation, whatever it does, one chunk of tasks at a time."""
 
-    def __init__(self, *, chunk: int | None = None) -> None:
-        self.chunk = chunk
-
-    def init(self, module: nn.Module) -> tuple[()]:
-        """It carries nothing from step to step."""
-        return ()
-
-    def step(
-        self, module: nn.Module, items: Any, objective: Objective, carry: tuple[()]
-    ) -> tuple[Tensor, list[Tensor], tuple[()]]:
-        """The mean loss over the stacked items, and its gradients in the order of ``batching.trainable(module)``."""
+    def step(self, module: nn.Module, items: Any, objective: Objective, carry: Any) -> tuple[Tensor, list[Tensor], Any]:
         loss, grads = batching.gradients(module, objective, items, chunk=self.chunk)
         return loss, grads, carry
