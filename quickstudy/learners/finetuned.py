@@ -30,6 +30,8 @@ class FineTuned(Learner[Tuned]):
 
     def __init__(self, reader: Exemplars, rule: Rule[Any], *, steps: int) -> None:
         super().__init__()
+        if not any(True for _ in reader.embed.parameters()):
+            raise ValueError(f"{type(reader.embed).__name__} has no weights to fine-tune")
         self.reader, self.rule, self.steps = reader, rule, steps
         self.ordered = reader.ordered
         self._tuner()  # refuses what it cannot take

@@ -67,7 +67,7 @@ class Gradient(Learner[Adapted]):
         proximal: float = 0.0,
     ) -> None:
         super().__init__()
-        if min(steps, steps if test_steps is None else test_steps, batch or 1) < 1:
+        if min(count for count in (steps, test_steps, batch) if count is not None) < 1:
             raise ValueError(f"steps and batch are at least 1, got steps {steps}, test {test_steps}, batch {batch}")
         if not proximal >= 0:
             raise ValueError(f"proximal is at least 0, got {proximal}")

@@ -19,7 +19,7 @@ def reptile(
     inner: str = "adam",
     steps: int = 5,
     test_steps: int = 50,
-    batch: int = 10,
+    batch: int | None = 10,
     rate: float = 1e-3,
 ) -> Gradient:
     """The paper's for Omniglot, 5 ways. Slow: all weights. Fast: all weights, after ``steps`` of ``"adam"`` without
