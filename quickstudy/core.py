@@ -60,11 +60,13 @@ class Learner(nn.Module, ABC, Generic[S]):
 
     ``ordered`` says that the order of the support matters, ``random`` that adapting draws random numbers, ``episodic``
     that meta-training reads episodes (else: labelled batches, the whole training set's classes as they are numbered),
-    ``padded`` that padding in the support leaves the answers as they are.
+    ``padded`` that padding in the support leaves the answers as they are, ``together`` that ``adapt_all`` takes so many
+    small steps that it is worth giving it all the tasks there are.
     """
 
     ordered: bool = False
     padded: bool = True
+    together: bool = False
     random: bool = False
     episodic: bool = True
 

@@ -132,7 +132,9 @@ def _answers(learner: Learner, items: Task, way: int) -> Tensor:
         if not bool(torch.isfinite(examples.x).all()):
             raise ValueError("the pictures hold nan or infinity; every pixel must be a number")
     with torch.no_grad():
-        logits = batching.over_tasks(lambda task: learner(task.support, task.query.x, way), items)
+        whole = tree.size(items) if learner.together else None
+        states = tree.cat([learner.adapt_all(group, way) for group in batching.chunks(items.support, whole)])
+        logits = tree.cat([learner.predict_all(*pair) for pair in batching.chunks((states, items.query.x))])
     if bool(logits.isnan().any()):
         raise ValueError(f"{type(learner).__name__} answered nan; its weights are damaged or its training diverged")
     return logits.softmax(-1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 import platform
 import time
 from dataclasses import dataclass, field
@@ -53,7 +54,7 @@ class Experiment:
     def build(self, splits: Splits) -> Learner:
         """The learner before training. Raises ValueError for a name or an option that does not exist."""
         torch.manual_seed(self.seed)
-        return learner(self.learner, splits, self.options)
+        return learner(self.learner, splits, self.options, way=self.way)
 
     def tasks(self, splits: Splits, learner: Learner) -> Episodes | Batches:
         """What it is trained on: episodes, or labelled batches of as many pictures."""
@@ -61,15 +62,16 @@ class Experiment:
             return episodes(splits.train, self.way, self.shot, self.query, seed=self.seed)
         return batches(splits.train, self.way * (self.shot + self.query), seed=self.seed)
 
-    def validation(self, splits: Splits) -> Episodes:
+    def validation(self, splits: Splits, learner: Learner) -> Episodes:
         """Tasks of validation classes, which alone decide which weights are kept."""
-        return episodes(splits.valid, min(self.way, 20, len(splits.valid)), self.shot, min(self.query, 5))
+        way = usual_way(learner, self.way, min(20, len(splits.valid)))
+        return episodes(splits.valid, way, self.shot, min(self.query, 5))
 
     def score(self, splits: Splits, learner: Learner) -> float:
         """Accuracy on validation tasks."""
         if self.calibrated:
             calibrate(learner, self.tasks(splits, learner), CALIBRATION)
-        return accuracy(learner, self.validation(splits), VALIDATION_TASKS)
+        return accuracy(learner, self.validation(splits, learner), VALIDATION_TASKS)
 
     def run(self, folder: Path, *, minutes: float | None = None, progress: bool = False) -> tuple[Learner, Progress]:
         """Trains into the folder, or goes on with what the folder holds. A time budget is turned into steps once."""
@@ -81,7 +83,7 @@ class Experiment:
         slow_weights(fresh)  # this and the next four refuse what cannot work before a folder is made
         outer_optimizer(self.optimizer)
         outer.estimator(self.estimator).check(fresh, fresh.objective(tasks.way))
-        self.validation(splits)
+        self.validation(splits, fresh)
         parallel.shard(range(self.batch))
         if parallel.agreed(not (folder / "config.json").exists()):
             asked = self if minutes is None else self.within(minutes, splits, fresh)
@@ -123,15 +125,25 @@ class Experiment:
         return dataclasses.replace(self, steps=max(20, int(left / each)))
 
 
-def learner(name: str, splits: Splits, options: dict[str, Any]) -> Learner:
-    """The exported learner of that name for pictures like these. Raises ValueError where there is none."""
+def usual_way(learner: Learner, way: int, most: int) -> int:
+    """At most so many classes a task, unless the learner can answer for those it was trained on alone."""
+    try:
+        learner.init(min(way, most))
+    except ValueError:
+        return way
+    return min(way, most)
+
+
+def learner(name: str, splits: Splits, options: dict[str, Any], *, way: int) -> Learner:
+    """The exported learner of that name for pictures like these, told of the ``way`` of its tasks and of the number
+    of training classes if it asks. Raises ValueError where there is none."""
     if name not in learners.__all__:
         raise ValueError(f"no learner is called {name!r}; there are {', '.join(learners.__all__)}")
     make = getattr(learners, name)
-    if name == "classifier":
-        options = {"classes": len(splits.train), **options}
+    known = {"way": way, "classes": len(splits.train)}
+    wanted = {key: value for key, value in known.items() if key in inspect.signature(make).parameters}
     try:
-        return make(splits.train.shape, **options).to(splits.train.images.device)
+        return make(splits.train.shape, **(wanted | options)).to(splits.train.images.device)
     except TypeError as error:
         raise ValueError(f"{name} does not take these options: {error}") from error
 

@@ -213,7 +213,7 @@ class _Loop:
 
 
 def calibrate(learner: L, tasks: Tasks[Task], indices: Iterable[int], *, way: int | None = None) -> L:
-    """Fixes batch normalization: the statistics of the tasks' supports and queries, averaged over training tasks.
+    """Fixes batch normalization: the statistics that the objective meets, averaged over training tasks.
 
     Afterwards ``eval()`` answers each query by itself. Without batch normalization nothing changes.
     """
@@ -221,11 +221,7 @@ def calibrate(learner: L, tasks: Tasks[Task], indices: Iterable[int], *, way: in
         return learner
     with torch.no_grad(), recording(learner):
         for index in indices:
-            task = tasks[index]
-            if learner.episodic:
-                learner(task.support, task.query.x, way or _way(tasks))
-            else:
-                learner.objective(_way(tasks))(learner, task)
+            learner.objective(way or _way(tasks))(learner, tasks[index])
     return learner
 
 

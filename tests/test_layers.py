@@ -29,8 +29,12 @@ LAYERS = [
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 LEARNERS_READ = {"core", "tree", "nets", "rules", "learners"}
-COMPOSED = {("classifier", "neighbours")}  # a method that is made of another
-SHARED = {"exemplars", "gradient", "inner"}  # bases that methods share
+COMPOSED = {  # a method that is made of another
+    ("classifier", "neighbours"),
+    ("finetune", "classifier"),
+    ("baseline_plus_plus", "classifier"),
+}
+SHARED = {"exemplars", "finetuned", "gradient", "inner"}  # bases that methods share
 PLAIN = {
     "TypeVar",
     "range",

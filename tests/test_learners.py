@@ -8,52 +8,80 @@ from quickstudy.core import Examples
 from quickstudy.nets.norm import BatchNorm
 from quickstudy.train import calibrate
 
-OPTIONS = {  # what a name needs besides the shape, and its variants
-    "classifier": [{"classes": 12}],
-    "density": [{}, {"bandwidth": 0.5}],
-    "maml": [{"way": 3, "steps": 2}],
-    "matching": [{}, {"context": True, "steps": 3}],
-    "neighbours": [{}, {"k": 3, "metric": "euclidean", "dark": True}],
-    "prototypes": [{}, {"metric": "cosine", "scale": 5.0}],
+WAY = {"way": 3}
+CLASSES = {"classes": 12}
+TUNED = {"finetune_steps": 2, "finetune_rate": 0.1}
+OPTIONS = {  # what a name needs besides the shape
+    "anil": {**WAY, "steps": 2},
+    "baseline_plus_plus": {**CLASSES, "epochs": 2, "rate": 0.1},
+    "classifier": CLASSES,
+    "finetune": {**CLASSES, "steps": 3},
+    "maml": {**WAY, "steps": 2},
+    "meta_lstm": {**WAY, "steps": 2, "hidden": 4},
+    "meta_sgd": WAY,
+    "reptile": {**WAY, "steps": 2, "test_steps": 3, "batch": 4},
 }
+VARIANTS = [  # (name, options, normalizations) beside them
+    ("anil", {"head": "fresh"}, ["calibrated"]),
+    ("classifier", {"read": "softmax", **TUNED}, ["calibrated"]),
+    ("classifier", TUNED, ["batch"]),
+    ("density", {"bandwidth": 0.5}, ["none"]),
+    ("finetune", {"only": "head"}, ["calibrated"]),
+    ("maml", {"head": "fresh"}, ["group"]),
+    ("matching", {"context": True, "steps": 3}, ["batch", "calibrated", "group", "none"]),
+    ("matching", {"context": True, "steps": 3, **TUNED}, ["calibrated"]),
+    ("neighbours", {"k": 3, "metric": "euclidean", "dark": True}, ["none"]),
+    ("prototypes", {"metric": "cosine", "scale": 5.0}, ["batch", "calibrated"]),
+    ("reptile", {"inner": "sgd", "rate": 0.1}, ["calibrated"]),
+    ("siamese", TUNED, ["group"]),
+]
 ON_PIXELS = {"density", "neighbours"}
-STEPPING = {"maml"}  # learn by steps of gradient descent: their labels are not alike, and the steps do not add up
-ADDING = [name for name in learners.__all__ if name not in STEPPING]
-NORMS = ["batch", "calibrated", "group", "none"]  # "support" is for those that hold statistics in their state
+STEPPING = {"anil", "finetune", "maml", "meta_lstm", "meta_sgd", "reptile"}  # steps of gradient descent do not add up
+STEPPING |= {"baseline_plus_plus"}
+FIXED = {"anil", "maml", "meta_lstm", "meta_sgd", "reptile"}  # the classes of a learned head are not alike
+EVERY = ["batch", "calibrated", "group", "none"]
+NORMS = {name: ["batch"] for name in STEPPING} | {"anil": ["batch", "group"], "maml": EVERY, "finetune": ["calibrated"]}
+HOLDING = STEPPING  # the statistics of the support, in their state
+TRAINED = sorted(set(learners.__all__) - ON_PIXELS)
+
+
+def options(name, **more):
+    return OPTIONS.get(name, {}) | more
 
 
 def cases():
     for name in learners.__all__:
-        for options in OPTIONS.get(name, [{}]):
-            for norm in ["none"] if name in ON_PIXELS else NORMS:
-                label = "-".join([name, *(f"{key}={value}" for key, value in options.items()), norm])
-                yield pytest.param(name, options, norm, id=label)
+        norms = ["none"] if name in ON_PIXELS else NORMS.get(name, EVERY) + ["support"] * (name in HOLDING)
+        yield from (pytest.param(name, options(name), norm, id=f"{name}-{norm}") for norm in norms)
+    for name, more, norms in VARIANTS:
+        label = "-".join([name, *(f"{key}={value}" for key, value in more.items())])
+        yield from (pytest.param(name, options(name, **more), norm, id=f"{label}-{norm}") for norm in norms)
 
 
-def made(name, options, norm, pool):
+def made(name, asked, norm, pool):
     net = {} if name in ON_PIXELS else {"width": 4, "normalization": "batch" if norm == "calibrated" else norm}
-    learner = getattr(learners, name)(pool.shape, **net, **options)
+    learner = getattr(learners, name)(pool.shape, **net, **asked)
     episodes = tasks.episodes(pool, 3, 2, 3)
     training = episodes if learner.episodic else tasks.batches(pool, 8)
     return (calibrate(learner, training, range(4)) if norm == "calibrated" else learner), episodes, training
 
 
-@pytest.mark.parametrize(("name", "options", "norm"), list(cases()))
-def test_battery(name, options, norm, pool):
-    learner, episodes, training = made(name, options, norm, pool)
+@pytest.mark.parametrize(("name", "asked", "norm"), list(cases()))
+def test_battery(name, asked, norm, pool):
+    learner, episodes, training = made(name, asked, norm, pool)
     checks.check_learner(learner, episodes, training=training)
 
 
 @pytest.mark.parametrize("name", learners.__all__)
 def test_before_any_data_all_classes_are_alike(name, pool):
-    learner, episodes, _ = made(name, OPTIONS.get(name, [{}])[-1], "group", pool)
+    learner, episodes, _ = made(name, options(name), "group", pool)
     said = learner.predict(learner.init(3), episodes[0].query.x)
     assert torch.equal(said, torch.zeros_like(said))
 
 
 @pytest.mark.parametrize("name", learners.__all__)
 def test_an_unseen_class_is_never_answered(name, pool):
-    learner, episodes, _ = made(name, {"classifier": {"classes": 12}, "maml": {"way": 5}}.get(name, {}), "group", pool)
+    learner, episodes, _ = made(name, options(name, **({"way": 5} if name in FIXED else {})), "group", pool)
     task = episodes[0]
     with torch.no_grad():
         said = learner(task.support, task.query.x, 5)
@@ -61,9 +89,9 @@ def test_an_unseen_class_is_never_answered(name, pool):
     assert not bool(said.isnan().any())
 
 
-@pytest.mark.parametrize("name", ADDING)
+@pytest.mark.parametrize("name", sorted(set(learners.__all__) - STEPPING))
 def test_permuted_labels_permute_the_answers(name, pool):
-    learner, episodes, _ = made(name, OPTIONS.get(name, [{}])[-1], "group", pool)
+    learner, episodes, _ = made(name, options(name), "group", pool)
     task = episodes[0]
     renamed = torch.tensor([2, 0, 1])
     other = Examples(task.support.x, renamed[task.support.y])
@@ -72,9 +100,9 @@ def test_permuted_labels_permute_the_answers(name, pool):
     torch.testing.assert_close(permuted[:, renamed], said)
 
 
-@pytest.mark.parametrize("name", ADDING)
+@pytest.mark.parametrize("name", sorted(set(learners.__all__) - STEPPING))
 def test_learning_in_two_parts_equals_learning_at_once(name, pool):
-    learner, episodes, _ = made(name, OPTIONS.get(name, [{}])[-1], "group", pool)
+    learner, episodes, _ = made(name, options(name), "group", pool)
     learner.double()
     task = tree.map(lambda leaf: leaf.double() if leaf.is_floating_point() else leaf, episodes[0])
     first, second = (tree.index(task.support, part) for part in (slice(0, 2), slice(2, None)))
@@ -84,19 +112,18 @@ def test_learning_in_two_parts_equals_learning_at_once(name, pool):
     torch.testing.assert_close(twice, once, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", sorted(set(learners.__all__) - ON_PIXELS))
+@pytest.mark.parametrize("name", TRAINED)
 def test_batch_statistics_are_declared_transductive_until_calibrated(name, pool):
-    learner, _, training = made(name, OPTIONS.get(name, [{}])[0], "batch", pool)
+    learner, _, training = made(name, options(name), "batch", pool)
     assert learner.transductive
     assert not calibrate(learner, training, range(2)).transductive
-    assert not made(name, OPTIONS.get(name, [{}])[0], "group", pool)[0].transductive
+    assert not made(name, options(name), "group", pool)[0].transductive
 
 
-@pytest.mark.parametrize("name", sorted(set(learners.__all__) - ON_PIXELS))
+@pytest.mark.parametrize("name", TRAINED)
 def test_calibration_survives_a_file(name, pool):
-    options = OPTIONS.get(name, [{}])[0]
-    learner, _, _ = made(name, options, "calibrated", pool)
-    fresh, _, _ = made(name, options, "batch", pool)
+    learner, _, _ = made(name, options(name), "calibrated", pool)
+    fresh, _, _ = made(name, options(name), "batch", pool)
     fresh.load_state_dict(learner.state_dict())
     assert not fresh.transductive
     kept = [m for m in fresh.modules() if isinstance(m, BatchNorm)]

@@ -15,11 +15,12 @@ from torch import Tensor
 from quickstudy import report as pages
 from quickstudy.commands.subjects import Subject, common, splits, subject
 from quickstudy.commands.tasks import TestTasks
+from quickstudy.core import Learner
 from quickstudy.data import Splits
 from quickstudy.evaluate import Evaluation
 from quickstudy.evaluate import compare as paired
 from quickstudy.evaluate import evaluate as measure
-from quickstudy.experiment import versions
+from quickstudy.experiment import usual_way, versions
 from quickstudy.storage import Run
 from quickstudy.tasks import Episodes, episodes
 
@@ -141,14 +142,17 @@ def _measure(subjects: Sequence[Subject], on: TestTasks) -> tuple[list[Evaluatio
     if on.tasks < 1:
         raise ValueError(f"--tasks is at least 1, got {on.tasks}")
     name, pools = splits(subjects, on.data, on.split, on.size)
-    drawn = _tasks(subjects, pools, on)
-    bar = sys.stderr.isatty()
-    return [measure(s.build(pools), drawn, on.tasks, name=s.name, progress=bar) for s in subjects], name, pools
+    learners = [s.build(pools) for s in subjects]
+    drawn = _tasks(subjects, learners, pools, on)
+    bar, pairs = sys.stderr.isatty(), zip(subjects, learners, strict=True)
+    return [measure(made, drawn, on.tasks, name=s.name, progress=bar) for s, made in pairs], name, pools
 
 
-def _tasks(subjects: Sequence[Subject], pools: Splits, on: TestTasks) -> Episodes:
+def _tasks(subjects: Sequence[Subject], learners: Sequence[Learner], pools: Splits, on: TestTasks) -> Episodes:
     pool = {"train": pools.train, "valid": pools.valid, "test": pools.test}[on.part]
-    way = on.way if on.way is not None else min(common(subjects, "way", None), MOST_WAYS)
+    way = on.way if on.way is not None else common(subjects, "way", None)
+    if on.way is None:
+        way = max(usual_way(made, way, MOST_WAYS) for made in learners)
     shot = common(subjects, "shot", on.shot)
     spare = int(pool.sizes.min()) - shot  # pictures of the smallest class beyond the support
     return episodes(pool, way, shot, on.query if on.query is not None else max(1, min(MOST_QUERIES, spare)))

@@ -32,7 +32,7 @@ class Subject:
         """The learner itself. Raises ValueError for one that has weights and was never trained."""
         if self.run is not None:
             return experiment.trained(self.run, splits)
-        made = experiment.learner(self.learner, splits, self.options)
+        made = experiment.learner(self.learner, splits, self.options, way=self.asked.way)
         if any(True for _ in made.parameters()):
             raise ValueError(f"{self.learner} has to be trained first: quickstudy train {self.learner}")
         return made

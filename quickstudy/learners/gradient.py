@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import torch
@@ -40,9 +41,14 @@ class Gradient(Learner[Adapted]):
     """Slow: the weights to start from, and the rule's own. Fast: the adapted weights, and the rule's memory.
 
     ``adapt`` takes ``steps`` steps of ``rule`` on the loss of the support, ``test_steps`` in ``eval()``; each reads
-    all of the support or the next ``batch`` examples of it, round and round. Only weights whose name begins with one
-    of ``only`` (on dot boundaries) adapt; the others stay as the slow weights are. ``values`` regresses by squared
-    error instead of classifying. ``proximal`` adds proximal/2 · |w - slow w|² to the loss of the support.
+    all of the support or the next ``batch`` examples of it, round and round; with ``epochs`` a step is one round, in
+    parts of at most ``batch``. Only weights whose name begins with one of ``only`` (on dot boundaries) adapt; the
+    others stay as the slow weights are. ``values`` regresses by squared error instead of classifying. ``proximal`` adds
+    proximal/2 · |w - slow w|² to the loss of the support.
+
+    Batch normalization that is calibrated normalizes queries by its frozen statistics, and in ``adapt`` uses the
+    statistics of the examples read, as in training; but the frozen ones where no weight of the net adapts, and where
+    ``frozen_norm`` says so, as after a training without adaptation.
     """
 
     def __init__(
@@ -54,24 +60,30 @@ class Gradient(Learner[Adapted]):
         steps: int,
         test_steps: int | None = None,
         batch: int | None = None,
+        epochs: bool = False,
         only: Sequence[str] = ("net", "head"),
+        frozen_norm: bool = False,
         values: bool = False,
         proximal: float = 0.0,
     ) -> None:
         super().__init__()
-        if min(steps, steps if test_steps is None else test_steps, batch or 1) < 1:
+        if min(count for count in (steps, test_steps, batch) if count is not None) < 1:
             raise ValueError(f"steps and batch are at least 1, got steps {steps}, test {test_steps}, batch {batch}")
         if not proximal >= 0:
             raise ValueError(f"proximal is at least 0, got {proximal}")
         self.net, self.head, self.rule = net, head, rule
         self.steps, self.test_steps, self.batch = steps, test_steps or steps, batch
+        self.epochs = epochs
         self.only = tuple(only)
         self.values = values
         self.proximal = proximal
+        adapts = bool(self._fast_net())
+        self.by_batch = adapts and not frozen_norm
         self.ordered = batch is not None
-        self.padded = not any(isinstance(part, BatchNorm) for part in net.modules())
+        self.padded = batch is None and not (self.by_batch and any(isinstance(m, BatchNorm) for m in net.modules()))
         self.stacked = stackable(net)
-        if not (any(_begins(one, ["head"]) for one in self.only) or self._fast_net()):
+        self.together = self.stacked and not adapts
+        if not (any(_begins(one, ["head"]) for one in self.only) or adapts):
             raise ValueError(f"no weight is called {' or '.join(self.only)}; nothing would adapt")
 
     def init(self, way: int) -> Adapted:
@@ -98,6 +110,21 @@ class Gradient(Learner[Adapted]):
     def objective(self, way: int) -> Objective:
         return QueryLoss(way, squared_error if self.values else cross_entropy)
 
+    @property
+    def embed(self) -> nn.Module:
+        """The net, by the name that it has in learners that compare features."""
+        return self.net
+
+    def features(self, state: Adapted, x: Tensor) -> Tensor:
+        """(n, features) of the adapted net."""
+        return self._features(ONE, state, x)
+
+    def features_all(self, states: Adapted, x: Tensor) -> Tensor:
+        """(t, n, features) from stacked states for x of (t, n, *shape)."""
+        if not self.stacked:
+            return mapped(lambda pair: self.features(*pair), (states, x))
+        return self._features(MANY, states, x)
+
     def support_loss(self, state: Adapted, support: Examples) -> Loss:
         """What adapting to this support lowers, proximal term included, as a function of the weights that adapt.
         ``state``: after it, since a class that was not seen has no part in it."""
@@ -116,14 +143,15 @@ class Gradient(Learner[Adapted]):
         return mapped(lambda group: self._settled(*group), (states, weights, support))
 
     def _settled(self, state: Adapted, weights: Weights, support: Examples) -> Adapted:
-        with reading(self.net, self._real(support, state.seen.shape[-1])):
-            return state._replace(weights=weights, statistics=self._measured(ONE, state, weights, support.x))
+        real = self._real(support, state.seen.shape[-1])
+        return state._replace(weights=weights, statistics=self._measured(ONE, state, weights, support.x, real))
 
     def _support_loss(self, inner: Inner, state: Adapted, support: Examples) -> Loss:
         def loss(weights: Weights) -> Tensor:
-            with reading(self.net, self._real(support, state.seen.shape[-1])):
-                features = None if self._fast_net() else inner.run(self.net, {}, support.x)
-                return self._loss(inner, support, features, state.seen)(weights)
+            real = self._real(support, state.seen.shape[-1])
+            given = support if self._fast_net() else self._embedded(inner, support, real)
+            with self._reading(real):
+                return self._loss(inner, given, state.seen)(weights)
 
         return loss
 
@@ -131,19 +159,28 @@ class Gradient(Learner[Adapted]):
         real = self._real(support, state.seen.shape[-1])  # (..., n)
         seen = state.seen.to(support.x) + self._count(support, real, state.seen.shape[-1])
         weights, memory = state.weights, state.memory
-        with reading(self.net, real):
-            features = None if self._fast_net() else inner.run(self.net, {}, support.x)  # what stays is computed once
-            for part in self._parts(real.shape[-1]):
-                some = (slice(None),) * inner.axis + (part,)
-                loss = self._loss(inner, tree.index(support, some), None if features is None else features[some], seen)
-                grads, value = inner.slope(loss, weights)
-                weights, memory = inner.update(self.rule, grads, memory, weights, value)
-            return Adapted(weights, memory, self._measured(inner, state, weights, support.x), seen)
+        given = support if self._fast_net() else self._embedded(inner, support, real)
+        for part in self._parts(real.shape[-1]):
+            some = (slice(None),) * inner.axis + (part,)
+            with self._reading(real[some]):
+                grads, value = inner.slope(self._loss(inner, tree.index(given, some), seen), weights)
+            weights, memory = inner.update(self.rule, grads, memory, weights, value)
+        return Adapted(weights, memory, self._measured(inner, state, weights, support.x, real), seen)
 
     def _predict(self, inner: Inner, state: Adapted, x: Tensor) -> Tensor:
-        z = inner.run(self.net, _under("net", state.weights) | state.statistics, x)
-        said = self._said(state.weights, z, state.seen.shape[-1])
+        said = self._said(state.weights, self._features(inner, state, x), state.seen.shape[-1])
         return said if self.values else mask_unseen(said, state.seen.to(said))
+
+    def _features(self, inner: Inner, state: Adapted, x: Tensor) -> Tensor:
+        return inner.run(self.net, _under("net", state.weights) | state.statistics, x)
+
+    def _reading(self, real: Tensor) -> AbstractContextManager[None]:
+        return reading(self.net, real, by_batch=self.by_batch)
+
+    def _embedded(self, inner: Inner, support: Examples, real: Tensor) -> Examples:
+        """The features in place of the inputs, computed once where the net stays as it is."""
+        with self._reading(real):
+            return Examples(inner.run(self.net, {}, support.x), support.y)
 
     def _real(self, support: Examples, way: int) -> Tensor:
         """(..., n) which examples are no padding."""
@@ -155,12 +192,13 @@ class Gradient(Learner[Adapted]):
         """(..., way) examples of each class; (..., 1) examples of a regression."""
         return real.sum(-1, keepdim=True) if self.values else one_hot(support.y, way, support.x.dtype).sum(-2)
 
-    def _loss(self, inner: Inner, part: Examples, features: Tensor | None, seen: Tensor) -> Loss:
+    def _loss(self, inner: Inner, part: Examples, seen: Tensor) -> Loss:
         """The loss of these examples as a function of the weights that adapt."""
+        adapts = bool(self._fast_net())
         start = self._start(seen.shape[-1], part.x) if self.proximal else {}
 
         def loss(weights: Weights) -> Tensor:
-            z = inner.run(self.net, _under("net", weights), part.x) if features is None else features
+            z = inner.run(self.net, _under("net", weights), part.x) if adapts else part.x
             said = self._said(weights, z, seen.shape[-1])
             fit = squared_error(said, part.y) if self.values else cross_entropy(mask_unseen(said, seen), part.y)
             return fit + self.proximal / 2 * _distance(weights, start, inner.axis) if start else fit
@@ -175,12 +213,13 @@ class Gradient(Learner[Adapted]):
     def _said(self, weights: Weights, z: Tensor, way: int) -> Tensor:
         return self.head(z, _under("head", weights) or self.head.start(way, z))
 
-    def _measured(self, inner: Inner, state: Adapted, weights: Weights, x: Tensor) -> Weights:
+    def _measured(self, inner: Inner, state: Adapted, weights: Weights, x: Tensor, real: Tensor) -> Weights:
         """The statistics of the support under the adapted weights, where they are asked for."""
         if not state.statistics:
             return {}
-        inner.run(self.net, _under("net", weights), x)
-        return noted(self.net)
+        with self._reading(real):
+            inner.run(self.net, _under("net", weights), x)
+            return noted(self.net)
 
     def _fast_net(self) -> Weights:
         named = {f"net.{name}": weight for name, weight in self.net.named_parameters()}
@@ -191,6 +230,8 @@ class Gradient(Learner[Adapted]):
         for step in range(self.steps if self.training else self.test_steps):
             if self.batch is None:
                 yield slice(None)
+            elif self.epochs:
+                yield from (slice(first, first + self.batch) for first in range(0, n, self.batch))
             else:
                 yield [i % n for i in range(step * self.batch, (step + 1) * self.batch)]
 

@@ -41,6 +41,11 @@ def _run(net: nn.Module, weights: Weights, x: Tensor) -> Tensor:
     return functional_call(net, weights, (x,))
 
 
+def _run_many(net: nn.Module, weights: Weights, x: Tensor) -> Tensor:
+    """Where every task has the net's own weights, one after the other beats side by side."""
+    return stacked.run(net, weights, x) if weights else torch.stack([net(one) for one in x])
+
+
 def _slope(loss: Loss, weights: Weights) -> tuple[Weights, Tensor]:
     with torch.set_grad_enabled(torch.is_grad_enabled() and not CONSTANT.get()):
         return torch.func.grad_and_value(loss)(weights)
@@ -66,4 +71,4 @@ def _updates(rule: Rule, grads: Weights, memory: Any, weights: Weights, loss: Te
 
 
 ONE = Inner(0, _run, _slope, _update)
-MANY = Inner(1, stacked.run, _slopes, _updates)
+MANY = Inner(1, _run_many, _slopes, _updates)

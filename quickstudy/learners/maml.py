@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from quickstudy.learners.gradient import Gradient
+from quickstudy.nets import heads
 from quickstudy.nets.conv4 import conv4
-from quickstudy.nets.heads import Learned
 from quickstudy.rules import sgd
 
 
@@ -15,10 +15,16 @@ def maml(
     width: int = 64,
     normalization: str = "batch",
     stride: bool = True,
+    head: str = "learned",
     steps: int = 1,
     test_steps: int = 3,
     rate: float = 0.4,
 ) -> Gradient:
-    """The paper's for Omniglot, 5 ways. Slow: all weights. Fast: all weights, after ``steps`` of gradient descent."""
+    """The paper's for Omniglot, 5 ways. Slow: all weights. Fast: all weights, after ``steps`` of gradient descent.
+
+    A ``"fresh"`` head starts at zero instead of being learned: it answers for any number of classes, all alike, and
+    the first step then moves the head alone. First-order MAML is the same learner under another estimator.
+    """
     net = conv4(shape, width=width, normalization=normalization, stride=stride)
-    return Gradient(net, Learned(net.features, way), sgd(rate), steps=steps, test_steps=test_steps)
+    last = heads.head(head, net.features, way)
+    return Gradient(net, last, sgd(rate), steps=steps, test_steps=test_steps)

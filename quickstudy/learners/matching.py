@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from quickstudy.learners.exemplars import Exemplars, Memory
+from quickstudy.learners.finetuned import FineTuned, fine_tuned
 from quickstudy.nets.attention import attend, class_logsumexp, cosine, full_precision
 from quickstudy.nets.conv4 import conv4
 from quickstudy.nets.lstm import BiLSTM, LSTMCell
@@ -71,8 +72,11 @@ def matching(
     context: bool = False,
     steps: int = 5,
     scale: float = 10.0,
-) -> Matching:
-    """The paper's net with cosine attention; ``context`` adds full context embeddings, which read ``steps`` times."""
+    finetune_steps: int = 0,
+    finetune_rate: float = 0.01,
+) -> Exemplars | FineTuned:
+    """The paper's net with cosine attention; ``context`` adds full context embeddings, which read ``steps`` times.
+    With ``finetune_steps`` the net is fine-tuned on the support of every task that is answered."""
     net = conv4(shape, width=width, normalization=normalization)
     reader = FullContext(net.features, steps=steps) if context else None
-    return Matching(net, net.features, context=reader, scale=scale)
+    return fine_tuned(Matching(net, net.features, context=reader, scale=scale), finetune_steps, finetune_rate)

@@ -11,6 +11,7 @@ from quickstudy.core import Examples, Learner, mask_unseen, one_hot
 from quickstudy.nets.attention import class_sums
 from quickstudy.nets.attention import metric as similarity
 from quickstudy.nets.conv4 import conv4
+from quickstudy.nets.norm import without_statistics
 
 
 class Sums(NamedTuple):
@@ -31,7 +32,7 @@ class Prototypes(Learner[Sums]):
         self, embed: nn.Module, features: int, *, metric: str = "squared_euclidean", scale: float = 1.0
     ) -> None:
         super().__init__()
-        self.embed = embed
+        self.embed = without_statistics(embed)
         self.features = features
         self.similarity = similarity(metric)
         self.scale = scale

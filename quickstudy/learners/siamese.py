@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from quickstudy.core import Objective, QueryLoss, Task
 from quickstudy.learners.exemplars import Exemplars, Memory
+from quickstudy.learners.finetuned import FineTuned, fine_tuned
 from quickstudy.nets.attention import class_logsumexp
 from quickstudy.nets.conv4 import conv4
 
@@ -56,8 +57,15 @@ def _mean(values: Tensor, where: Tensor) -> Tensor:
 
 
 def siamese(
-    shape: tuple[int, int, int], *, width: int = 64, normalization: str = "batch", objective: str = "pairs"
-) -> Siamese:
-    """The verification net on the four-block embedding of the few-shot tables."""
+    shape: tuple[int, int, int],
+    *,
+    width: int = 64,
+    normalization: str = "batch",
+    objective: str = "pairs",
+    finetune_steps: int = 0,
+    finetune_rate: float = 0.01,
+) -> Exemplars | FineTuned:
+    """The verification net on the four-block embedding of the few-shot tables, fine-tuned on the support of every task
+    that is answered if there are ``finetune_steps``."""
     net = conv4(shape, width=width, normalization=normalization)
-    return Siamese(net, net.features, objective=objective)
+    return fine_tuned(Siamese(net, net.features, objective=objective), finetune_steps, finetune_rate)

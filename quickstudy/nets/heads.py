@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from quickstudy.nets.attention import cosine
 
 Weights = dict[str, Tensor]
 
@@ -36,12 +37,7 @@ class Learned(Head):
         self.weight, self.bias = made.weight, made.bias
 
     def start(self, way: int, like: Tensor) -> Weights:
-        if way != len(self.bias):
-            raise ValueError(
-                f"this learner has a learned output for each of {len(self.bias)} classes and cannot start with {way}; "
-                f"train it with way {way}, or use a learner whose head starts anew"
-            )
-        return {"weight": self.weight, "bias": self.bias}
+        return _own(self, way)
 
 
 class Fresh(Head):
@@ -53,7 +49,7 @@ class Fresh(Head):
 
 class Cosine(Head):
     """``scale`` times the cosine to a direction of each class (Chen et al., 2019: Baseline++); the first directions
-    are drawn once and for all, class by class."""
+    are drawn once and for all, class by class, of about unit length."""
 
     def __init__(self, features: int, *, scale: float) -> None:
         super().__init__(features)
@@ -61,7 +57,40 @@ class Cosine(Head):
 
     def start(self, way: int, like: Tensor) -> Weights:
         rows = [np.random.default_rng([0, c]).standard_normal(self.features) for c in range(way)]
-        return {"weight": torch.from_numpy(np.array(rows).reshape(way, self.features)).to(like)}
+        drawn = np.array(rows).reshape(way, self.features) / self.features**0.5
+        return {"weight": torch.from_numpy(drawn).to(like)}
 
     def forward(self, z: Tensor, weights: Weights) -> Tensor:
-        return self.scale * F.normalize(z, dim=-1) @ F.normalize(weights["weight"], dim=-1).mT
+        return self.scale * cosine(z, weights["weight"])
+
+
+class LearnedCosine(Cosine):
+    """The same with directions that are learned with the net."""
+
+    def __init__(self, features: int, way: int, *, scale: float) -> None:
+        super().__init__(features, scale=scale)
+        self.weight = nn.Parameter(torch.randn(way, features) / features**0.5)
+
+    def start(self, way: int, like: Tensor) -> Weights:
+        return _own(self, way)
+
+
+def _own(head: nn.Module, way: int) -> Weights:
+    """What the head has learned, which is for so many classes and no other number."""
+    weights: Weights = dict(head.named_parameters())
+    if way != len(weights["weight"]):
+        raise ValueError(
+            f"this learner has a learned output for each of {len(weights['weight'])} classes and cannot start with "
+            f"{way}; train it with way {way}, or use a learner whose head starts anew"
+        )
+    return weights
+
+
+def head(name: str, features: int, way: int) -> Head:
+    """The linear layer of that name: learned, for that many classes, or fresh, for any.
+
+    Raises ValueError for another name.
+    """
+    if name not in ("learned", "fresh"):
+        raise ValueError(f"no head is called {name!r}; choose learned or fresh")
+    return Learned(features, way) if name == "learned" else Fresh(features)

@@ -101,10 +101,11 @@ class TaskNorm(nn.Module):
 
 
 @contextmanager
-def reading(module: nn.Module, real: Tensor) -> Iterator[None]:
-    """What goes through the module are examples to learn from, ``real`` (n,) of them no padding: every BatchNorm uses
-    batch statistics, calibrated or not, and every TaskNorm those of the real ones, and notes them."""
-    batch = [m for m in module.modules() if isinstance(m, BatchNorm)]
+def reading(module: nn.Module, real: Tensor, *, by_batch: bool = True) -> Iterator[None]:
+    """What goes through the module are examples to learn from, ``real`` (n,) of them no padding: every TaskNorm uses
+    the statistics of the real ones, and notes them; every BatchNorm those of the batch, if ``by_batch`` calibrated or
+    not."""
+    batch = [m for m in module.modules() if isinstance(m, BatchNorm) and by_batch]
     task = [m for m in module.modules() if isinstance(m, TaskNorm)]
     for norm in batch:
         norm.reading = True
@@ -123,6 +124,16 @@ def statistics(module: nn.Module) -> dict[str, Tensor]:
     """The buffers of every TaskNorm, by name."""
     tasks = [(name, one) for name, one in module.named_modules() if isinstance(one, TaskNorm)]
     return {f"{name}.{part}": buffer for name, one in tasks for part, buffer in one.named_buffers()}
+
+
+def without_statistics(module: nn.Module) -> nn.Module:
+    """The module as it is. Raises ValueError where it is normalized by a support that nobody would hold."""
+    if statistics(module):
+        raise ValueError(
+            'normalization "support" is for learners whose state holds the statistics of the support, those that learn '
+            "by gradient descent; choose batch, group, layer or none"
+        )
+    return module
 
 
 def noted(module: nn.Module) -> dict[str, Tensor]:
@@ -188,10 +199,12 @@ def _transformed(x: Tensor) -> bool:
 
 
 class GroupNorm(nn.GroupNorm):
-    """Group normalization (Wu & He, 2018); torch's own cannot be mapped over tasks where channels lie last."""
+    """Group normalization (Wu & He, 2018); torch's own cannot be mapped over tasks where channels may lie last."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(input.contiguous() if _transformed(input) else input)
+        if input.dim() < 4 or not _transformed(input):
+            return super().forward(input)
+        return super().forward(input.flatten(2)).reshape(input.shape)
 
 
 def _group(channels: int) -> nn.Module:

@@ -71,11 +71,12 @@ def test_gradients_through_mapped_inner_gradients_equal_the_loop(name):
         assert float((a - b).abs().max()) < 1e-9 * scale
 
 
+@pytest.mark.parametrize("side", [6, 3])
 @pytest.mark.parametrize("name", ["group", "layer"])
-def test_group_normalization_can_be_mapped_with_channels_last(name):
+def test_group_normalization_can_be_mapped_with_channels_last(name, side):
     layer, groups = norm(name, 16).double(), 2 if name == "group" else 1
     convolution = nn.Conv2d(2, 16, 3).to(memory_format=torch.channels_last).double()
-    x = torch.randn(3, 2, 2, 6, 6, dtype=torch.float64)
+    x = torch.randn(3, 2, 2, side, side, dtype=torch.float64)
     mapped = torch.func.vmap(lambda one: layer(convolution(one)))(x)
     torch.testing.assert_close(mapped, torch.stack([F.group_norm(convolution(one), groups) for one in x]))
 
