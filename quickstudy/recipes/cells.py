@@ -174,7 +174,8 @@ def gather(cell: AnyCell, seeds: int, *, scale: float, tasks: int, runs: Path, c
 @functools.cache
 def _published() -> dict[tuple[str, ...], dict[str, str]]:
     text = (resources.files("quickstudy.recipes") / "published.csv").read_text(encoding="utf-8")
-    return {tuple(row[key] for key in KEY): row for row in csv.DictReader(text.splitlines())}
+    rows = reversed(list(csv.DictReader(text.splitlines())))  # the paper's own stands before what others got
+    return {tuple(row[key] for key in KEY): row for row in rows}
 
 
 def published(cell: AnyCell) -> dict[str, Any] | None:
