@@ -58,13 +58,26 @@ def test_a_cell_has_the_figures_of_its_seeds(pools, tmp_path):
         run_seed(CELL, seed, progress=False, **options)
     found = gather(CELL, 2, command="c", **options)
     scores = [json.loads(p.read_text())["accuracy"] for p in (tmp_path / CELL.table / "scores").glob("*.json")]
-    value, interval = metrics.over_seeds(np.array(scores))
-    assert found["value"] == pytest.approx(100 * value, abs=1e-3)
-    assert found["interval95"] == pytest.approx(100 * interval, abs=1e-3)
+    value, interval = metrics.pooled([metrics.estimate(100 * np.array(part)) for part in scores])
+    assert found["value"] == pytest.approx(value, abs=1e-3)
+    assert found["interval95"] == pytest.approx(interval, abs=2e-3)
     assert (found["seeds"], found["tasks"], found["transductive"]) == ([0, 1], 12, False)
     assert found["split_sha256"] == pools.sha256
     wanted = [*cells.KEY, "metric", "published", "command", "commit", "versions", "hardware", "minutes"]
     assert set(wanted) <= set(found)
+
+
+def test_another_machine_adds_its_seeds(pools, tmp_path):
+    options = {"scale": 1.0, "tasks": 12}
+    run_seed(CELL, 0, progress=False, runs=tmp_path / "here", **options)
+    run_seed(CELL, 1, progress=False, runs=tmp_path / "there", **options)
+    first = gather(CELL, 2, command="c", runs=tmp_path / "here", **options)
+    both = gather(CELL, 2, command="c", runs=tmp_path / "there", earlier=first, **options)
+    assert both["seeds"] == [0, 1]
+    assert both["by_seed"]["0"] == first["by_seed"]["0"]
+    assert both["value"] == pytest.approx(sum(one["value"] for one in both["by_seed"].values()) / 2, abs=1e-3)
+    longer = first | {"steps": 10**6}
+    assert gather(CELL, 2, command="c", runs=tmp_path / "there", earlier=longer, **options)["seeds"] == [1]
 
 
 def test_what_is_done_is_not_done_again(pools, tmp_path, monkeypatch):

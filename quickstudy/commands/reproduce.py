@@ -53,9 +53,11 @@ def _reproduce(cells: list[AnyCell], seeds: int, scale: float, tasks: int, runs:
                 continue  # nothing in it depends on a seed
             print(f"seed {seed}: {cell.title}", file=sys.stderr)
             run_seed(cell, seed, scale=scale, tasks=tasks, runs=runs, progress=sys.stderr.isatty())
-            found = gather(cell, seeds, scale=scale, tasks=tasks, runs=runs, command=command)
+            path = _path(cell, results)
+            earlier = read_json(path) if path.exists() else None
+            found = gather(cell, seeds, scale=scale, tasks=tasks, runs=runs, command=command, earlier=earlier)
             if found is not None:
-                write_json(_path(cell, results), found)
+                write_json(path, found)
                 print(_line(cell, results))
 
 

@@ -139,15 +139,31 @@ def run_seed(cell: AnyCell, seed: int, *, scale: float, tasks: int, runs: Path, 
     write_json(kept, found)
 
 
-def gather(cell: AnyCell, seeds: int, *, scale: float, tasks: int, runs: Path, command: str) -> dict[str, Any] | None:
-    """The cell over the seeds measured so far, or None before the first."""
+def gather(
+    cell: AnyCell,
+    seeds: int,
+    *,
+    scale: float,
+    tasks: int,
+    runs: Path,
+    command: str,
+    earlier: Mapping[str, Any] | None = None,
+) -> dict[str, Any] | None:
+    """The cell over the seeds measured so far, or None before the first.
+
+    ``earlier`` is what was gathered before: seeds of it whose runs are no longer here count as they stand there, if they
+    were trained and measured alike.
+    """
     paths = {seed: _kept(cell, seed, scale=scale, tasks=tasks, runs=runs) for seed in range(seeds)}
-    found = {seed: read_json(path) for seed, path in paths.items() if path.exists()}
+    found = {str(seed): read_json(path) for seed, path in paths.items() if path.exists()}
     if not found:
         return None
-    parts = list(found.values())
-    scores = cell.factor * np.array([part[cell.score] for part in parts])  # (seeds, tasks)
-    mean, interval = metrics.over_seeds(scores)
+    last = list(found.values())[-1]
+    same = {"tasks": tasks, **{key: last[key] for key in ("steps", "split_sha256", "transductive")}}
+    kept = earlier["by_seed"] if earlier and all(earlier[key] == value for key, value in same.items()) else {}
+    by_seed = dict(sorted((kept | {seed: _of_seed(cell, part) for seed, part in found.items()}).items()))
+    each = list(by_seed.values())
+    mean, interval = metrics.pooled([metrics.Estimate(one["value"], one["interval95"]) for one in each])
     return {
         "table": cell.table,
         "method": cell.method,
@@ -157,18 +173,21 @@ def gather(cell: AnyCell, seeds: int, *, scale: float, tasks: int, runs: Path, c
         "value": round(mean, 3),
         "interval95": round(interval, 3),
         "published": published(cell),
-        "tasks": tasks,
-        "seeds": sorted(found),
-        "by_seed": [round(float(one), 3) for one in scores.mean(axis=1)],
-        "transductive": parts[0]["transductive"],
-        "split_sha256": parts[0]["split_sha256"],
-        "steps": parts[0]["steps"],
+        "seeds": [int(seed) for seed in by_seed],
+        "by_seed": by_seed,
+        **same,
         "command": command,
-        "commit": ", ".join(sorted({part["commit"] for part in parts})),
-        "versions": parts[-1]["versions"],
-        "hardware": ", ".join(sorted({part["hardware"] for part in parts})),
-        "minutes": round(sum(part["minutes"] for part in parts) / len(parts), 1),
+        "commit": ", ".join(sorted({one["commit"] for one in each})),
+        "versions": last["versions"],
+        "hardware": ", ".join(sorted({one["hardware"] for one in each})),
+        "minutes": round(sum(one["minutes"] for one in each) / len(each), 1),
     }
+
+
+def _of_seed(cell: AnyCell, part: Mapping[str, Any]) -> dict[str, Any]:
+    mean, interval = metrics.estimate(cell.factor * np.array(part[cell.score]))
+    kept = {key: part[key] for key in ("commit", "hardware")}
+    return {"value": round(mean, 3), "interval95": round(interval, 3), "minutes": round(part["minutes"], 1), **kept}
 
 
 @functools.cache
