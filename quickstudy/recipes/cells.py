@@ -151,8 +151,8 @@ def gather(
 ) -> dict[str, Any] | None:
     """The cell over the seeds measured so far, or None before the first.
 
-    ``earlier`` is what was gathered before: seeds of it whose runs are no longer here count as they stand there, if they
-    were trained and measured alike.
+    ``earlier`` is what was gathered before: seeds whose runs are no longer here count as they stand there, if they were
+    trained and measured alike.
     """
     paths = {seed: _kept(cell, seed, scale=scale, tasks=tasks, runs=runs) for seed in range(seeds)}
     found = {str(seed): read_json(path) for seed, path in paths.items() if path.exists()}
