@@ -74,7 +74,7 @@ def train(
     minutes: float | None = None,
     rate: float = 1e-3,
     estimator: EstimatorName = "unroll",
-    optimizer: Literal["adam", "sgd"] = "adam",
+    optimizer: Literal["adam", "adam-constant", "sgd"] = "adam",
     precision: Precision = "auto",
     seed: int = 0,
     options: Options = (),
@@ -102,7 +102,7 @@ def train(
         rate: the first learning rate, which falls to 0.
         estimator: how the loss becomes gradients of what is learned over many tasks: exact, without second
             derivatives, from the adapted weights alone, or from the minimum that adapting ends in.
-        optimizer: adam, whose rate falls along a half cosine, or sgd, whose rate falls linearly.
+        optimizer: adam, whose rate falls along a half cosine, adam-constant, or sgd, whose rate falls linearly.
         precision: of convolutions and matrix products; auto is bfloat16 where the processor has it.
         seed: of the first weights and of the episodes.
         out: the run folder; named after the arguments unless given.

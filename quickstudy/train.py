@@ -58,8 +58,8 @@ def train(
     """Meta-trains the learner in place and leaves it in ``eval()`` with its best weights.
 
     Step ``s`` reads the tasks ``s * batch ...``; the rate falls from ``rate`` to 0, along a half cosine with "adam",
-    linearly with "sgd", the plain descent that Reptile was published with. Unless another ``estimator`` is given, the
-    gradients are exact.
+    linearly with "sgd", the plain descent that Reptile was published with; "adam-constant" keeps it. Unless another
+    ``estimator`` is given, the gradients are exact.
     ``validate(learner)`` scores it ``validations`` times, higher is better, and the best weights are kept (without
     it, the last). With a ``run``, a killed training goes on from its folder to the same weights, bit for bit.
 
@@ -259,12 +259,17 @@ def _half_cosine(done: float) -> float:
     return (1 + math.cos(math.pi * done)) / 2
 
 
+def _still(done: float) -> float:
+    return 1.0
+
+
 def _line(done: float) -> float:
     return 1 - done
 
 
 OPTIMIZERS: dict[str, tuple[Callable[..., torch.optim.Optimizer], Callable[[float], float]]] = {
     "adam": (torch.optim.Adam, _half_cosine),
+    "adam-constant": (torch.optim.Adam, _still),
     "sgd": (torch.optim.SGD, _line),
 }  # with how the rate falls, by the share of the steps that is done
 

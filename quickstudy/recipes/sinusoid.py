@@ -50,6 +50,7 @@ class Training:
     batch: int = 25
     steps: int = 70_000
     rate: float = 1e-3
+    optimizer: str = "adam-constant"
     inner_rate: float = 0.01
     seed: int = 0
 
@@ -65,6 +66,7 @@ class Training:
             steps=self.steps,
             batch=self.batch,
             rate=self.rate,
+            optimizer=self.optimizer,
             objective=before_any_step if self.joint else None,
             seed=self.seed,
             run=Run.open(folder),
