@@ -19,6 +19,8 @@ HEADLINE = [  # (method, variant) rows of the README
     ("matching networks", "cosine, no fine-tuning"),
     ("prototypical networks", "squared Euclidean"),
 ]
+PRINTED = {"accuracy_percent": ".1f", "mse": ".2f"}  # with as many decimals as the papers have
+PICTURES = {"sinusoid": "The first test task before and after adaptation, and the error by gradient step"}
 SETTINGS = ["5-way 1-shot", "5-way 5-shot", "20-way 1-shot", "20-way 5-shot"]
 
 
@@ -27,13 +29,14 @@ def results_page() -> str:
     lines = [
         "# Results",
         "",
-        "Made by `make docs` from the files under `results/`, which commands wrote. Accuracies are in per cent with",
-        "95 % intervals over test tasks (and over seeds, where there are several); what they mean, and why some differ",
-        "from the published ones: [reading-the-results.md](reading-the-results.md).",
+        "Made by `make docs` from the files under `results/`, which commands wrote. Accuracies are in per cent,",
+        "regression is in mean squared errors; 95 % intervals are over test tasks (and over seeds, where there are",
+        "several). What they mean, and why some differ from the published ones:",
+        "[reading-the-results.md](reading-the-results.md).",
     ]
     for table in TABLES:
         cells = read_results(ROOT / "results" / table)
-        lines += ["", f"## {table}", "", *_full(cells), "", *_notes(cells)]
+        lines += ["", f"## {table}", "", *_picture(table), *_full(cells), "", *_notes(cells)]
     lines += ["", "## Speed", "", *_speed(read_results(ROOT / "results" / "bench"))]
     return "\n".join(lines) + "\n"
 
@@ -59,6 +62,10 @@ def _short(cell: Any) -> str:
     return f"{paper}**{cell['value']:.1f}** ± {cell['interval95']:.2f}"
 
 
+def _picture(table: str) -> list[str]:
+    return [f"![{PICTURES[table]}]({table}.png)", ""] if table in PICTURES else []
+
+
 def _full(cells: Any) -> list[str]:
     head = [
         "| method | variant | setting | published | ours | seeds | transductive | minutes a seed |",
@@ -70,7 +77,7 @@ def _full(cells: Any) -> list[str]:
 def _row(cell: Any) -> str:
     paper = cell["published"]
     interval = f" ± {paper['interval95']:.2f}" if paper and paper["interval95"] is not None else ""
-    printed = f"{paper['value']:.1f}{interval}" if paper else "–"
+    printed = f"{paper['value']:{PRINTED[cell['metric']]}}{interval}" if paper else "–"
     ours = f"{cell['value']:.2f} ± {cell['interval95']:.2f}"
     kind = "yes" if cell["transductive"] else "no"
     words = [cell["method"], cell["variant"], cell["setting"], printed, ours, len(cell["seeds"]), kind, cell["minutes"]]

@@ -20,6 +20,7 @@ from quickstudy.files import FileProblem
 
 USUAL, FEWER = TestTasks(), TestTasks(tasks=300)
 Precision = Literal["auto", "float32", "bfloat16"]
+EstimatorName = Literal["unroll", "first_order", "reptile", "implicit"]
 Options = Annotated[
     tuple[str, ...], arg(help="options of the learner's function, as KEY=VALUE: --options width=32 metric=cosine")
 ]
@@ -72,6 +73,8 @@ def train(
     steps: int | None = None,
     minutes: float | None = None,
     rate: float = 1e-3,
+    estimator: EstimatorName = "unroll",
+    optimizer: Literal["adam", "adam-constant", "sgd"] = "adam",
     precision: Precision = "auto",
     seed: int = 0,
     options: Options = (),
@@ -83,6 +86,7 @@ def train(
     Examples: quickstudy train prototypes --data omniglot --way 60 --minutes 10
               quickstudy train matching --shot 5 --options context=true
               quickstudy train --resume runs/prototypes-omniglot-60way-1shot-seed0
+              quickstudy train maml --way 5 --batch 16 --options way=5 --estimator first_order
               torchrun --nproc-per-node 2 -m quickstudy train prototypes --batch 4
 
     Args:
@@ -95,7 +99,10 @@ def train(
         batch: episodes a step, which the processes of torchrun share.
         steps: length of the training (2,000 unless --minutes is given).
         minutes: length of the training as time; turned into steps once, at the start.
-        rate: Adam's first learning rate, which falls to 0 along a half cosine.
+        rate: the first learning rate, which falls to 0.
+        estimator: how the loss becomes gradients of what is learned over many tasks: exact, without second
+            derivatives, from the adapted weights alone, or from the minimum that adapting ends in.
+        optimizer: adam, whose rate falls along a half cosine, adam-constant, or sgd, whose rate falls linearly.
         precision: of convolutions and matrix products; auto is bfloat16 where the processor has it.
         seed: of the first weights and of the episodes.
         out: the run folder; named after the arguments unless given.
@@ -104,12 +111,13 @@ def train(
     from quickstudy.commands.train import go_on, start
     from quickstudy.parallel import group
 
-    asked = (learner, data, split, size, way, shot, query, batch, steps, minutes, rate, precision, seed, options, out)
+    asked = (learner, data, split, size, way, shot, query, batch, steps, minutes, rate)
+    rest = (estimator, optimizer, precision, seed, options, out)
     with group():
         if resume is not None:
             go_on(resume)
         else:
-            start(*asked)
+            start(*asked, *rest)
 
 
 def evaluate(
@@ -178,12 +186,14 @@ def reproduce(
     tasks: int = 1000,
     runs: Path = Path("runs/reproduce"),
     results: Path = Path("results"),
+    picture: Path | None = None,
     list: bool = False,
 ) -> None:
     """Reproduce a published table, cell by cell; what is done already is not done again.
 
     Examples: quickstudy reproduce omniglot-fewshot --list
               quickstudy reproduce omniglot-fewshot --only prototypical --seeds 1
+              quickstudy reproduce sinusoid --picture sinusoid.png
 
     Args:
         table: its name; all are listed if none is named.
@@ -193,11 +203,12 @@ def reproduce(
         tasks: test tasks a cell.
         runs: where the trainings are kept.
         results: where the finished cells are written, as results/<table>/<cell>.json.
+        picture: a PNG, PDF or SVG file to draw, for a table that has something to draw: sinusoid.
         list: only say which cells there are and which are done.
     """
     from quickstudy.commands.reproduce import run
 
-    run(table, only, seeds, scale, tasks, runs, results, list)
+    run(table, only, seeds, scale, tasks, runs, results, picture, list)
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {

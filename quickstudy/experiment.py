@@ -13,14 +13,14 @@ from typing import Any
 
 import torch
 
-from quickstudy import data, devices, learners, parallel
+from quickstudy import data, devices, learners, outer, parallel
 from quickstudy.core import Learner
 from quickstudy.data import Splits
 from quickstudy.evaluate import accuracy
 from quickstudy.files import FileProblem
 from quickstudy.storage import Run
 from quickstudy.tasks import Batches, Episodes, batches, episodes
-from quickstudy.train import Progress, calibrate, pace, slow_weights, train
+from quickstudy.train import Progress, calibrate, outer_optimizer, pace, slow_weights, train
 
 CALIBRATION = range(2**40, 2**40 + 16)  # training tasks that training itself will not reach
 VALIDATION_TASKS = 60
@@ -45,6 +45,8 @@ class Experiment:
     seed: int = 0
     validations: int = 10
     calibrated: bool = True  # batch statistics averaged over training tasks, so that evaluation is inductive
+    estimator: str = "unroll"
+    optimizer: str = "adam"
 
     def splits(self) -> Splits:
         return data.load(self.data, size=self.size, split=self.split).to(devices.best())
@@ -78,7 +80,9 @@ class Experiment:
             splits = self.splits()
         fresh = self.build(splits)
         tasks = self.tasks(splits, fresh)
-        slow_weights(fresh)  # this and the next two refuse what cannot work before a folder is made
+        slow_weights(fresh)  # this and the next four refuse what cannot work before a folder is made
+        outer_optimizer(self.optimizer)
+        outer.estimator(self.estimator).check(fresh, fresh.objective(tasks.way))
         self.validation(splits, fresh)
         parallel.shard(range(self.batch))
         if parallel.agreed(not (folder / "config.json").exists()):
@@ -99,6 +103,8 @@ class Experiment:
             steps=kept.steps,
             batch=self.batch,
             rate=self.rate,
+            estimator=outer.estimator(self.estimator),
+            optimizer=self.optimizer,
             validate=lambda module: self.score(splits, module),
             validations=self.validations,
             precision=self.precision,
@@ -114,7 +120,8 @@ class Experiment:
         begun = time.perf_counter()
         self.score(splits, trial)
         left = 60 * minutes - self.validations * (time.perf_counter() - begun)
-        each = pace(trial, self.tasks(splits, learner), batch=self.batch, precision=self.precision)
+        tasks, how = self.tasks(splits, learner), outer.estimator(self.estimator)
+        each = pace(trial, tasks, batch=self.batch, precision=self.precision, estimator=how)
         return dataclasses.replace(self, steps=max(20, int(left / each)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,15 @@ def over_seeds(values: ArrayLike) -> Estimate:
         return tasks
     seeds = estimate(scores.mean(axis=1))
     return Estimate(tasks.mean, float(np.hypot(tasks.interval95, seeds.interval95)))
+
+
+def pooled(estimates: Sequence[Estimate]) -> Estimate:
+    """``over_seeds`` where only each seed's own mean and interval are known: its interval at most."""
+    means, halves = zip(*estimates, strict=True)
+    if len(means) == 1:
+        return estimates[0]
+    seeds = estimate(means)
+    return Estimate(seeds.mean, float(np.hypot(np.mean(halves), seeds.interval95)))
 
 
 def paired(a: ArrayLike, b: ArrayLike) -> Estimate:

@@ -11,6 +11,7 @@ import numpy as np
 from quickstudy.charts import WIDE, colour
 from quickstudy.evaluate import Evaluation, Shown
 from quickstudy.gallery import pixels
+from quickstudy.regression import Adaptation, Errors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,6 +86,37 @@ def task(shown: Shown, *, title: str = "") -> Figure:
     if title:
         axes.set_title(title, fontsize=10, parse_math=False)
     return figure
+
+
+def regression(adaptations: Sequence[Adaptation], errors: Sequence[Errors]) -> Figure:
+    """A panel for each learner: a curve, its support, and what was said after each number of steps; then the errors by
+    step with their 95 % intervals, in the same colours."""
+    figure = _figure(3.4 * (len(adaptations) + 1), 3.3)
+    *panels, last = figure.subplots(1, len(adaptations) + 1, gridspec_kw={"wspace": 0.08})
+    for i, (axes, shown) in enumerate(zip(panels, adaptations, strict=True)):
+        _adapted(axes, shown, i)
+    for i, found in enumerate(errors):
+        mean, half = np.array(found.estimates).T
+        last.plot(mean, color=colour(i), label=found.name, marker="o", markersize=3.5, linewidth=1.5)
+        last.fill_between(range(len(mean)), mean - half, mean + half, color=colour(i), alpha=0.25, linewidth=0)
+    last.set(xlabel="gradient steps", title="mean squared error", ylim=(0, None))
+    for axes in (*panels, last):
+        _plain(axes)
+        _literal(axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2).texts)
+    return figure
+
+
+def _adapted(axes: Axes, shown: Adaptation, i: int) -> None:
+    """One task: the truth in grey, the answers the stronger the more steps."""
+    axes.plot(shown.x, shown.true, color="#ccd2d8", linewidth=5, label="true")
+    styles = np.linspace(0.45, 1, len(shown.said)), ("--", "-.", ":")
+    for j, (step, said) in enumerate(shown.said.items()):
+        style = "-" if j == len(shown.said) - 1 else styles[1][j % 3]
+        label = f"after {step} step{'s' * (step > 1)}" if step else "before"
+        axes.plot(shown.x, said, color=colour(i), alpha=styles[0][j], linestyle=style, linewidth=1.7, label=label)
+    axes.plot(*shown.support.T, linestyle="", marker="o", markersize=5.5, color="black", label="support")
+    axes.set(xlabel="x")
+    axes.set_title(shown.name, parse_math=False)
 
 
 def _column(axes: Axes, shown: Shown, label: int, x: float, y: float, shots: int) -> None:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from quickstudy import batching, devices, parallel, tree
 from quickstudy.core import Learner, Objective, Task, Tasks
 from quickstudy.nets.norm import BatchNorm, recording
-from quickstudy.outer import Unroll
+from quickstudy.outer import Estimator, Unroll
 from quickstudy.storage import Run
 
 L = TypeVar("L", bound=Learner)
@@ -46,7 +46,8 @@ def train(
     batch: int = 1,
     rate: float = 1e-3,
     objective: Objective | None = None,
-    estimator: Unroll | None = None,
+    estimator: Estimator | None = None,
+    optimizer: str = "adam",
     validate: Callable[[Learner], float] | None = None,
     validations: int = 10,
     precision: str = "float32",
@@ -56,7 +57,9 @@ def train(
 ) -> Progress:
     """Meta-trains the learner in place and leaves it in ``eval()`` with its best weights.
 
-    Step ``s`` reads the tasks ``s * batch ...``; Adam's rate falls along a half cosine from ``rate`` to 0.
+    Step ``s`` reads the tasks ``s * batch ...``; the rate falls from ``rate`` to 0, along a half cosine with "adam",
+    linearly with "sgd", the plain descent that Reptile was published with; "adam-constant" keeps it. Unless another
+    ``estimator`` is given, the gradients are exact.
     ``validate(learner)`` scores it ``validations`` times, higher is better, and the best weights are kept (without
     it, the last). With a ``run``, a killed training goes on from its folder to the same weights, bit for bit.
 
@@ -64,14 +67,14 @@ def train(
     one process up to rounding, bit for bit those of as many processes. What a learner draws at random is drawn anew
     each step by (seed, step, rank): only such learners depend on the number of processes.
 
-    Raises Diverged where the loss becomes nan or infinite, ValueError for a budget that is none, or a batch with fewer
-    tasks than processes.
+    Raises Diverged where the loss becomes nan or infinite, ValueError for a budget that is none, for a batch with
+    fewer tasks than processes, and for an optimizer that does not exist.
     """
     if steps < 1 or batch < 1:
         raise ValueError(f"a training takes at least one step of one task, got steps {steps}, batch {batch}")
     devices.prepare()
     goal = objective or learner.objective(_way(tasks))
-    loop = _Loop(learner, tasks, goal, estimator or Unroll(), steps, batch, rate, precision, seed)
+    loop = _Loop(learner, tasks, goal, estimator or Unroll(), steps, batch, rate, precision, seed, optimizer)
     state = loop.resume(run)
     parallel.spread(learner)
     run, progress = (run, progress) if parallel.main() else (None, False)
@@ -94,17 +97,19 @@ class _Loop:
         learner: Learner,
         tasks: Tasks[Any],
         objective: Objective,
-        estimator: Unroll,
+        estimator: Estimator,
         steps: int,
         batch: int,
         rate: float,
         precision: str,
         seed: int,
+        optimizer: str = "adam",
     ) -> None:
         self.learner, self.tasks, self.objective, self.estimator = learner, tasks, objective, estimator
         self.steps, self.batch, self.rate, self.precision, self.seed = steps, batch, rate, precision, seed
         self.weights = slow_weights(learner)
-        self.optimizer = torch.optim.Adam(self.weights, lr=rate, fused=True)
+        make, self.falling = outer_optimizer(optimizer)
+        self.optimizer = make(self.weights, lr=rate, fused=True)
         self.carry = estimator.init(learner)
         if parallel.size() > 1 and tree.leaves(self.carry):
             raise ValueError(
@@ -147,7 +152,7 @@ class _Loop:
         for weight, grad in zip(self.weights, grads, strict=True):
             weight.grad = grad
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate * (1 + math.cos(math.pi * step / self.steps)) / 2
+            group["lr"] = self.rate * self.falling(step / self.steps)
         self.optimizer.step()
         return loss
 
@@ -228,10 +233,19 @@ def slow_weights(learner: Learner) -> list[nn.Parameter]:
     return weights
 
 
-def pace(learner: Learner, tasks: Tasks[Any], *, batch: int, precision: str, seconds: float = 4.0) -> float:
+def pace(
+    learner: Learner,
+    tasks: Tasks[Any],
+    *,
+    batch: int,
+    precision: str,
+    estimator: Estimator | None = None,
+    seconds: float = 4.0,
+) -> float:
     """Seconds a training step takes here, measured on a copy of the learner."""
     copied = copy.deepcopy(learner)
-    loop = _Loop(copied, tasks, copied.objective(_way(tasks)), Unroll(), 10**9, batch, 1e-3, precision, 0)
+    how = estimator or Unroll()
+    loop = _Loop(copied, tasks, copied.objective(_way(tasks)), how, 10**9, batch, 1e-3, precision, 0)
     for step in range(3):
         loop.step(step)
     begun, done = time.perf_counter(), 0
@@ -239,6 +253,32 @@ def pace(learner: Learner, tasks: Tasks[Any], *, batch: int, precision: str, sec
         loop.step(done)
         done += 1
     return (time.perf_counter() - begun) / done
+
+
+def _half_cosine(done: float) -> float:
+    return (1 + math.cos(math.pi * done)) / 2
+
+
+def _still(done: float) -> float:
+    return 1.0
+
+
+def _line(done: float) -> float:
+    return 1 - done
+
+
+OPTIMIZERS: dict[str, tuple[Callable[..., torch.optim.Optimizer], Callable[[float], float]]] = {
+    "adam": (torch.optim.Adam, _half_cosine),
+    "adam-constant": (torch.optim.Adam, _still),
+    "sgd": (torch.optim.SGD, _line),
+}  # with how the rate falls, by the share of the steps that is done
+
+
+def outer_optimizer(name: str) -> tuple[Callable[..., torch.optim.Optimizer], Callable[[float], float]]:
+    """What makes the optimizer of that name, and how its rate falls. Raises ValueError where there is none."""
+    if name not in OPTIMIZERS:
+        raise ValueError(f"no outer optimizer is called {name!r}; there are {', '.join(OPTIMIZERS)}")
+    return OPTIMIZERS[name]
 
 
 def _way(tasks: Any) -> int:

@@ -349,7 +349,7 @@ def _first_is_zero(episodes, index):
     [
         (_same_every_time, "are the same task"),
         (_random, "batch differs"),
-        (_overlapping, "1 pictures of task 0"),
+        (_overlapping, "1 inputs of task 0"),
         (_sorted, "same order in every task"),
         (_unbalanced, "not balanced in the support"),
         (_first_is_zero, r"classes \[1, 2\] are never first in the support"),

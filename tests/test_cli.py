@@ -70,6 +70,15 @@ def test_help_and_version():
     assert call("--version").stdout.startswith("quickstudy 0.")
 
 
+def test_how_gradients_are_made_is_a_choice(pictures, tmp_path):
+    asked = ("train", "maml", "--data", f"folder:{pictures}", *SMALL[:7], "width=8", "way=4", "--steps", 2)
+    call(*asked, "--estimator", "reptile", "--optimizer", "sgd", "--rate", 1, "--out", tmp_path / "one")
+    kept = json.loads((tmp_path / "one" / "config.json").read_text())["experiment"]
+    assert (kept["estimator"], kept["optimizer"], kept["rate"]) == ("reptile", "sgd", 1)
+    assert "proximal" in refused(*asked, "--estimator", "implicit", "--out", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
 def test_train_evaluate_compare_report(run, tmp_path):
     assert {p.name for p in run.iterdir()} == {
         "config.json",
@@ -122,6 +131,16 @@ def test_a_baseline_needs_no_run(pictures):
     assert "3-way 1-shot, 20 tasks" in words
 
 
+def test_a_table_is_reproduced_and_drawn(tmp_path):
+    results, picture = tmp_path / "results", tmp_path / "sinusoid.png"
+    arguments = ("reproduce", "sinusoid", "--only", "step 1", "--seeds", 1, "--scale", 1e-4, "--tasks", 5)
+    said = call(*arguments, "--runs", tmp_path / "runs", "--results", results, "--picture", picture).stdout
+    assert "published  0.67" in said
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    found = [json.loads(path.read_text()) for path in (results / "sinusoid").iterdir()]
+    assert {one["metric"] for one in found} == {"mse"}
+
+
 def test_a_killed_run_ends_with_the_same_bits(pictures, tmp_path):
     """kill -9 at random moments, again and again, until it is done."""
     arguments = ("prototypes", "--data", f"folder:{pictures}", *SMALL, "--steps", 400, "--seed", 5, "--out")
@@ -172,6 +191,7 @@ def _until(path, process):
         (("compare",), "name at least one"),
         (("reproduce", "nonsense"), "no table is called"),
         (("reproduce", "omniglot-fewshot", "--only", "nonsense"), "no cell"),
+        (("reproduce", "omniglot-fewshot", "--picture", "a.png"), "no picture; there is one for sinusoid"),
         (("data", "nonsense"), "no data set"),
         (("demo", "--minutes", 0), "positive time"),
     ],

@@ -19,7 +19,7 @@ LAYERS = [
     {"learners"},
     {"batching", "devices", "parallel", "storage"},
     {"outer"},
-    {"train", "evaluate", "checks"},
+    {"train", "evaluate", "regression", "checks"},
     {"experiment"},
     {"maps", "molecules"},
     {"charts", "gallery", "plot", "report"},

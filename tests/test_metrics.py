@@ -63,6 +63,15 @@ def test_over_seeds_adds_both_variances():
     assert got.interval95 == pytest.approx(1.96 * math.sqrt(over_tasks + over_seeds))
 
 
+def test_pooled_estimates_are_at_least_as_wide_as_those_of_the_scores():
+    chance = np.random.default_rng(1)
+    table = chance.random((4, 50)) + chance.random((4, 1)) + chance.random(50)
+    pooled, exact = metrics.pooled([metrics.estimate(row) for row in table]), metrics.over_seeds(table)
+    assert pooled.mean == pytest.approx(exact.mean)
+    assert exact.interval95 <= pooled.interval95 < 1.5 * exact.interval95
+    assert metrics.pooled([exact]) == exact
+
+
 def test_one_seed_is_an_estimate_over_tasks():
     values = [0.2, 0.8, 0.6]
     assert metrics.over_seeds([values]) == metrics.over_seeds(values) == metrics.estimate(values)

@@ -14,7 +14,8 @@ import torch
 from quickstudy import learners, plot
 from quickstudy.data.pool import build
 from quickstudy.evaluate import evaluate
-from quickstudy.tasks import episodes
+from quickstudy.regression import adaptation, errors
+from quickstudy.tasks import episodes, sines
 
 
 def measured(channels=1, *, names=("a/$x$", "b", "c", "d"), count=10, shot=2):
@@ -98,3 +99,19 @@ def test_importing_plot_loads_no_matplotlib_and_drawing_no_pyplot():
         "plot.learning_curves({'a': [{'step': 1, 'loss': 1.0}]}); assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_regression_shows_the_truth_the_support_and_every_stage():
+    learner, exam = learners.maml_regressor(widths=(4,)), sines(5, 30)
+    shown = [adaptation(learner, exam[0], steps=(0, 1, 3), name="cost $5")]
+    found = [errors(learner, exam, 9, steps=3, name="$a$"), errors(learner, exam, 9, steps=2, name="b")]
+    figure = plot.regression(shown, found)
+    panel, last = figure.axes
+    lines = {line.get_label(): line.get_ydata() for line in panel.lines}
+    assert list(lines) == ["true", "before", "after 1 step", "after 3 steps", "support"]
+    assert np.array_equal(lines["true"], shown[0].true)
+    assert np.array_equal(lines["after 3 steps"], shown[0].said[3])
+    assert np.array_equal(lines["support"], shown[0].support[:, 1])
+    for line, one in zip(last.lines, found, strict=True):
+        assert line.get_ydata() == pytest.approx([e.mean for e in one.estimates])
+    assert drawn(figure)

@@ -12,8 +12,9 @@ import torch
 from quickstudy import metrics
 from quickstudy.data.pool import Splits, build
 from quickstudy.experiment import Experiment
-from quickstudy.recipes import TABLES, cells
+from quickstudy.recipes import TABLES, cells, sinusoid
 from quickstudy.recipes.cells import Cell, gather, matching, published, run_seed
+from quickstudy.tasks import sines
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_names_are_unique_and_published_cells_are_found():
     text = (resources.files("quickstudy.recipes") / "published.csv").read_text()
     keys = {(r["method"], r["variant"], r["setting"]) for r in csv.DictReader(text.splitlines())}
     answered = [cell for cell in TABLES["omniglot-fewshot"] if (cell.method, cell.variant, cell.setting) in keys]
-    assert len(answered) == 20
+    assert len(answered) == 44
     assert all(published(cell)["value"] > 20 for cell in answered)
     assert published(CELL) == {
         "value": 98.8,
@@ -47,6 +48,7 @@ def test_names_are_unique_and_published_cells_are_found():
         "paper": "Snell, Swersky, Zemel 2017, Prototypical Networks for Few-shot Learning",
     }
     assert published(replace(CELL, variant="of our own")) is None
+    assert published(replace(CELL, method="MAML", variant="no conv"))["value"] == 89.7  # the paper's, not a copy's
 
 
 def test_a_cell_has_the_figures_of_its_seeds(pools, tmp_path):
@@ -56,13 +58,26 @@ def test_a_cell_has_the_figures_of_its_seeds(pools, tmp_path):
         run_seed(CELL, seed, progress=False, **options)
     found = gather(CELL, 2, command="c", **options)
     scores = [json.loads(p.read_text())["accuracy"] for p in (tmp_path / CELL.table / "scores").glob("*.json")]
-    value, interval = metrics.over_seeds(np.array(scores))
-    assert found["value"] == pytest.approx(100 * value, abs=1e-3)
-    assert found["interval95"] == pytest.approx(100 * interval, abs=1e-3)
+    value, interval = metrics.pooled([metrics.estimate(100 * np.array(part)) for part in scores])
+    assert found["value"] == pytest.approx(value, abs=1e-3)
+    assert found["interval95"] == pytest.approx(interval, abs=2e-3)
     assert (found["seeds"], found["tasks"], found["transductive"]) == ([0, 1], 12, False)
     assert found["split_sha256"] == pools.sha256
     wanted = [*cells.KEY, "metric", "published", "command", "commit", "versions", "hardware", "minutes"]
     assert set(wanted) <= set(found)
+
+
+def test_another_machine_adds_its_seeds(pools, tmp_path):
+    options = {"scale": 1.0, "tasks": 12}
+    run_seed(CELL, 0, progress=False, runs=tmp_path / "here", **options)
+    run_seed(CELL, 1, progress=False, runs=tmp_path / "there", **options)
+    first = gather(CELL, 2, command="c", runs=tmp_path / "here", **options)
+    both = gather(CELL, 2, command="c", runs=tmp_path / "there", earlier=first, **options)
+    assert both["seeds"] == [0, 1]
+    assert both["by_seed"]["0"] == first["by_seed"]["0"]
+    assert both["value"] == pytest.approx(sum(one["value"] for one in both["by_seed"].values()) / 2, abs=1e-3)
+    longer = first | {"steps": 10**6}
+    assert gather(CELL, 2, command="c", runs=tmp_path / "there", earlier=longer, **options)["seeds"] == [1]
 
 
 def test_what_is_done_is_not_done_again(pools, tmp_path, monkeypatch):
@@ -81,3 +96,47 @@ def test_cells_are_chosen_by_words():
     chosen = matching(rows, "prototypical LAKE 5-way")
     assert [cell.setting for cell in chosen] == ["5-way 1-shot", "5-way 5-shot"]
     assert matching(rows, "") == rows
+
+
+def test_sinusoid_cells_answer_the_published_rows():
+    found = {cell.title: published(cell)["value"] for cell in TABLES["sinusoid"]}
+    assert found["MAML, trained with 10 examples, 1 step, 5-shot, step 1"] == 0.67
+    assert found["pretrained on all tasks, 5-shot, step 10"] == 2.19
+    assert found["predict zero, reference line, any"] == 4.25
+
+
+@pytest.mark.parametrize("words", ["MAML step 5", "pretrained step 1", "predict zero", "best function"])
+def test_a_cell_of_errors_is_measured_and_kept(words, tmp_path, monkeypatch):
+    cell = matching(TABLES["sinusoid"], words)[0]
+    options = {"scale": 2e-4, "tasks": 12, "runs": tmp_path}
+    run_seed(cell, 0, progress=False, **options)
+    found = gather(cell, 1, command="c", **options)
+    assert (found["metric"], found["seeds"], found["steps"]) == ("mse", [0], 14 * cell.trained)
+    assert 0.5 < found["value"] < 20
+    assert found["published"] == published(cell)
+    assert len(found["split_sha256"]) == 64
+    monkeypatch.setattr(type(cell), "measure", lambda *_, **__: pytest.fail("measured twice"))
+    run_seed(cell, 0, progress=False, **options)
+
+
+def test_errors_of_one_training_fall_with_its_steps_and_share_it(tmp_path):
+    first, last = matching(TABLES["sinusoid"], "pretrained")[::2]
+    options = {"scale": 2e-4, "tasks": 12, "runs": tmp_path}
+    values = []
+    for cell in (first, last):
+        run_seed(cell, 0, progress=False, **options)
+        values.append(gather(cell, 1, command="c", **options)["value"])
+    assert values[1] < values[0]
+    assert len([path for path in (tmp_path / "sinusoid").iterdir() if path.name != "scores"]) == 1
+
+
+def test_the_best_function_of_x_is_better_than_nothing_and_is_the_mean():
+    x = torch.linspace(-5, 5, 41)[:, None]
+    amplitude, phase = torch.from_numpy(sines(1, 1).curves(range(20_000))).float().unbind(1)
+    mean = (amplitude * torch.sin(x - phase)).mean(1, keepdim=True)
+    torch.testing.assert_close(sinusoid.average(x), mean, atol=0.05, rtol=0)
+
+
+def test_test_tasks_are_no_training_tasks():
+    trained = {float(c) for seed in range(3) for c in sines(10, 10, seed=seed).curves(range(500))[:, 0]}
+    assert not trained & set(sinusoid.drawn(5).curves(range(500))[:, 0])

@@ -116,17 +116,21 @@ def test_the_best_weights_are_kept(pool):
     assert not learner.training
 
 
-def test_the_rate_falls_to_zero_along_a_cosine(pool):
+@pytest.mark.parametrize(
+    ("optimizer", "share"),
+    [("adam", lambda done: (1 + math.cos(math.pi * done)) / 2), ("adam-constant", lambda done: 1)],
+)
+def test_the_rate_falls_to_zero_along_a_cosine_or_stays(optimizer, share, pool):
     from quickstudy.outer import Unroll
     from quickstudy.train import _Loop
 
     learner, tasks = made("prototypes"), episodes(pool, 4, 1, 3)
-    loop = _Loop(learner, tasks, learner.objective(4), Unroll(), 10, 1, 0.5, "float32", 0)
+    loop = _Loop(learner, tasks, learner.objective(4), Unroll(), 10, 1, 0.5, "float32", 0, optimizer)
     rates = []
     for step in range(10):
         loop.step(step)
         rates.append(loop.optimizer.param_groups[0]["lr"])
-    assert rates == pytest.approx([0.25 * (1 + math.cos(math.pi * s / 10)) for s in range(10)])
+    assert rates == pytest.approx([0.5 * share(s / 10) for s in range(10)])
 
 
 def test_nan_in_the_data_stops_the_training(pool):

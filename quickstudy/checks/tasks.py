@@ -20,9 +20,10 @@ def check_tasks(tasks: Tasks[Task], *, again: Tasks[Task] | None = None, indices
     """
     check_numbering(tasks, again or tasks, indices[:5])
     items = tasks.batch(indices)
-    episodes = items.support.y.numel() > 0 and not items.support.y.is_floating_point()
-    if episodes and len(items.support.y.unique()) > 1:
+    y = items.support.y
+    if y.numel() and (y.is_floating_point() or len(y.unique()) > 1):
         check_disjoint(tree.index(items, slice(5)))
+    if not y.is_floating_point() and len(y.unique()) > 1:
         check_balance(items)
         check_no_leak(items)
 
@@ -40,10 +41,10 @@ def check_numbering(tasks: Tasks[Task], again: Tasks[Task], indices: Sequence[in
 
 
 def check_disjoint(items: Task) -> None:
-    """No task asks for a picture that it has shown. (A pool that holds the same picture twice can fail this, too.)"""
+    """No task asks for an input that it has shown. (A pool that holds the same picture twice can fail this, too.)"""
     for index in range(tree.size(items)):
         shown, asked = (set(_prints(part.x)) for part in tree.index(items, index))
-        assert not shown & asked, f"{len(shown & asked)} pictures of task {index} are in its support and its query"
+        assert not shown & asked, f"{len(shown & asked)} inputs of task {index} are in its support and its query"
 
 
 def check_balance(items: Task) -> None:

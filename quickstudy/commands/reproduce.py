@@ -5,13 +5,22 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from quickstudy.recipes import TABLES
-from quickstudy.recipes.cells import Cell, gather, matching, published, run_seed
+from quickstudy.files import atomic
+from quickstudy.recipes import PICTURES, TABLES
+from quickstudy.recipes.cells import AnyCell, gather, matching, published, run_seed
 from quickstudy.storage import read_json, write_json
 
 
 def run(
-    table: str, only: str, seeds: int, scale: float, tasks: int, runs: Path, results: Path, only_list: bool
+    table: str,
+    only: str,
+    seeds: int,
+    scale: float,
+    tasks: int,
+    runs: Path,
+    results: Path,
+    picture: Path | None,
+    only_list: bool,
 ) -> None:
     """``quickstudy reproduce TABLE``."""
     if not table:
@@ -23,13 +32,20 @@ def run(
         raise ValueError(f"no cell of {table} matches {only!r}; see them all with --list")
     if seeds < 1 or scale <= 0 or tasks < 2:
         raise ValueError(f"needs at least 1 seed, 2 tasks and a positive scale, got {seeds}, {tasks}, {scale}")
+    if picture is not None and table not in PICTURES:
+        raise ValueError(f"{table} has no picture; there is one for {', '.join(PICTURES)}")
     if only_list:
         print("\n".join(_line(cell, results) for cell in cells))
         return
     _reproduce(cells, seeds, scale, tasks, runs, results)
+    if picture is not None:
+        figure = PICTURES[table](runs, scale=scale, tasks=tasks, progress=sys.stderr.isatty())
+        with atomic(picture) as part:
+            figure.savefig(part, format=picture.suffix[1:] or "png")
+        print(picture)
 
 
-def _reproduce(cells: list[Cell], seeds: int, scale: float, tasks: int, runs: Path, results: Path) -> None:
+def _reproduce(cells: list[AnyCell], seeds: int, scale: float, tasks: int, runs: Path, results: Path) -> None:
     command = f"quickstudy reproduce {cells[0].table} --seeds {seeds}" + (f" --scale {scale:g}" if scale != 1 else "")
     for seed in range(seeds):
         for cell in cells:
@@ -37,19 +53,21 @@ def _reproduce(cells: list[Cell], seeds: int, scale: float, tasks: int, runs: Pa
                 continue  # nothing in it depends on a seed
             print(f"seed {seed}: {cell.title}", file=sys.stderr)
             run_seed(cell, seed, scale=scale, tasks=tasks, runs=runs, progress=sys.stderr.isatty())
-            found = gather(cell, seeds, scale=scale, tasks=tasks, runs=runs, command=command)
+            path = _path(cell, results)
+            earlier = read_json(path) if path.exists() else None
+            found = gather(cell, seeds, scale=scale, tasks=tasks, runs=runs, command=command, earlier=earlier)
             if found is not None:
-                write_json(_path(cell, results), found)
+                write_json(path, found)
                 print(_line(cell, results))
 
 
-def _path(cell: Cell, results: Path) -> Path:
+def _path(cell: AnyCell, results: Path) -> Path:
     return results / cell.table / f"{cell.name}.json"
 
 
-def _line(cell: Cell, results: Path) -> str:
+def _line(cell: AnyCell, results: Path) -> str:
     paper = published(cell)
-    printed = f"published {paper['value']:5.1f}" if paper else "published     -"
+    printed = f"published {paper['value']:5g}" if paper else "published     -"
     path = _path(cell, results)
     if not path.exists():
         return f"{cell.title:62} {printed}   ours     -"

@@ -28,6 +28,8 @@ def start(
     steps: int | None,
     minutes: float | None,
     rate: float,
+    estimator: str,
+    optimizer: str,
     precision: str,
     seed: int,
     options: Sequence[str],
@@ -52,6 +54,8 @@ def start(
         rate=rate,
         precision=devices.native() if precision == "auto" else precision,
         seed=seed,
+        estimator=estimator,
+        optimizer=optimizer,
     )
     folder = (
         out

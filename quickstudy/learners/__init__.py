@@ -6,6 +6,7 @@ from quickstudy.learners.classifier import classifier
 from quickstudy.learners.density import density
 from quickstudy.learners.finetune import finetune
 from quickstudy.learners.maml import maml
+from quickstudy.learners.maml_regressor import maml_regressor as maml_regressor
 from quickstudy.learners.matching import matching
 from quickstudy.learners.meta_lstm import meta_lstm
 from quickstudy.learners.meta_sgd import meta_sgd
@@ -29,3 +30,4 @@ __all__ = [
     "reptile",
     "siamese",
 ]
+REGRESSORS = ["maml_regressor"]  # learn values, not classes

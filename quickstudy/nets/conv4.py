@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from quickstudy.nets.norm import norm
-from quickstudy.nets.patches import GreyConv2d
+from quickstudy.nets.norm import BatchNorm, norm
+from quickstudy.nets.patches import GreyConv2d, GreyNormed
 
 
 class Conv4(nn.Module):
@@ -41,21 +41,21 @@ class Mean(nn.Module):
 
 
 def _block(inputs: int, width: int, normalization: str) -> nn.Sequential:
-    convolution = _convolution(inputs, width, normalization, 1)
-    return nn.Sequential(convolution, norm(normalization, width), nn.MaxPool2d(2), nn.ReLU(inplace=True))
+    return nn.Sequential(_normed(inputs, width, normalization, 1), nn.MaxPool2d(2), nn.ReLU(inplace=True))
 
 
 def _strided(inputs: int, width: int, normalization: str) -> nn.Sequential:
-    return nn.Sequential(
-        _convolution(inputs, width, normalization, 2), norm(normalization, width), nn.ReLU(inplace=True)
-    )
+    # what the first layer gives is a view, on which working in place is dear
+    return nn.Sequential(_normed(inputs, width, normalization, 2), nn.ReLU(inplace=inputs > 1))
 
 
-def _convolution(inputs: int, width: int, normalization: str, stride: int) -> nn.Conv2d:
-    bias = normalization == "none"
-    if inputs == 1:
-        return GreyConv2d(width, stride=stride, bias=bias)
-    return nn.Conv2d(inputs, width, 3, stride=stride, padding=1, bias=bias)
+def _normed(inputs: int, width: int, normalization: str, stride: int) -> nn.Sequential:
+    """A convolution and its normalization."""
+    after, bias = norm(normalization, width), normalization == "none"
+    if inputs > 1:
+        return nn.Sequential(nn.Conv2d(inputs, width, 3, stride=stride, padding=1, bias=bias), after)
+    convolution = GreyConv2d(width, stride=stride, bias=bias)
+    return GreyNormed(convolution, after) if isinstance(after, BatchNorm) else nn.Sequential(convolution, after)
 
 
 def conv4(shape: tuple[int, int, int], *, width: int = 64, normalization: str = "batch", stride: bool = False) -> Conv4:

@@ -49,6 +49,15 @@ class BatchNorm(BatchDependent):
             return self._written_out(x)
         return standardize(x, self.weight, self.bias, self.eps)
 
+    def settled(self, moments: Callable[[], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        """The (channels,) mean and variance to normalize by: those of the batch, if they count, or the calibrated."""
+        if not self.by_batch:
+            return self.mean, self.variance
+        mean, variance = moments()
+        if self.seen is not None and not _transformed(mean):
+            self.seen.append((mean, variance))
+        return mean, variance
+
     @property
     def by_batch(self) -> bool:
         """Whether the statistics are those of the batch."""

@@ -1,7 +1,8 @@
-"""The first convolution of one-channel pictures, as one matrix product.
+"""The first convolution of one-channel pictures, and its batch normalization, as one matrix product.
 
 With a single input channel the library's convolutions have nothing to multiply by; nine shifted copies of the picture
-and a product of matrices take a CPU half the time, there and back.
+and a product of matrices take a CPU half the time, there and back. And the moments of the outputs follow from those of
+the nine, so that normalizing them is a change of the weights: the largest activations of a net are never read for it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from quickstudy.nets.norm import BatchNorm
 
 
 class GreyConv2d(nn.Conv2d):
@@ -20,12 +23,44 @@ class GreyConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         if not input.is_cpu:
             return super().forward(input)
-        if torch.is_autocast_enabled("cpu"):
-            input = input.to(torch.get_autocast_dtype("cpu"))
         columns = shifted(input, self.stride[0])  # (9, n, height, width)
         out = columns.flatten(1).T @ self.weight.flatten(1).T
-        out = out if self.bias is None else out + self.bias
-        return out.view(*columns.shape[1:], -1).movedim(-1, 1)
+        return _placed(out if self.bias is None else out + self.bias, columns)
+
+
+class GreyNormed(nn.Sequential):
+    """A GreyConv2d without bias and its BatchNorm, at once."""
+
+    def __init__(self, convolution: GreyConv2d, norm: BatchNorm) -> None:
+        super().__init__(convolution, norm)
+
+    def forward(self, input: Tensor) -> Tensor:
+        convolution, norm = self
+        assert isinstance(convolution, GreyConv2d)
+        assert isinstance(norm, BatchNorm)
+        if not input.is_cpu:
+            return super().forward(input)
+        columns = shifted(input, convolution.stride[0])
+        flat, weight = columns.flatten(1), convolution.weight.flatten(1)  # (9, places), (outputs, 9)
+        mean, variance = norm.settled(lambda: _moments(flat, weight))
+        scale = torch.rsqrt(variance + norm.eps) * norm.weight
+        shift = norm.bias - mean * scale
+        ones = torch.ones_like(flat[:1])  # carry the shift, which added afterwards would be another pass
+        both = torch.cat([weight * scale[:, None], shift[:, None]], dim=1)
+        return _placed(torch.cat([flat, ones]).T @ both.T, columns)
+
+
+def _moments(columns: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """(outputs,) mean and biased variance of weight @ columns, from those of the nine columns."""
+    middle = columns.mean(1)
+    centred = columns - middle[:, None]
+    spread = centred @ centred.T / columns.shape[1]  # (9, 9)
+    return weight @ middle, ((weight @ spread) * weight).sum(1)
+
+
+def _placed(out: Tensor, columns: Tensor) -> Tensor:
+    """(places, outputs) as (n, outputs, height, width), channels last."""
+    return out.view(*columns.shape[1:], -1).movedim(-1, 1)
 
 
 def shifted(x: Tensor, stride: int) -> Tensor:

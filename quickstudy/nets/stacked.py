@@ -17,7 +17,7 @@ from quickstudy.nets.conv4 import Conv4, Mean
 from quickstudy.nets.convolution import convolve
 from quickstudy.nets.mlp import MLP
 from quickstudy.nets.norm import BatchNorm, GroupNorm
-from quickstudy.nets.patches import GreyConv2d
+from quickstudy.nets.patches import GreyConv2d, GreyNormed
 from quickstudy.nets.standardize import standardize
 
 Weights = dict[str, Tensor]  # by name, (t, ...)
@@ -93,6 +93,7 @@ RULES: dict[type[nn.Module], Callable[..., Tensor]] = {
     nn.Identity: _alike,
     Mean: _alike,
     nn.Sequential: _container,
+    GreyNormed: _container,
     Conv4: _container,
     MLP: _container,
 }

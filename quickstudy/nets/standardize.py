@@ -29,12 +29,13 @@ class Standardize(Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
         ctx.eps = eps
         if x.is_cpu and x.dtype == weight.dtype and x.dim() in (2, 4):
-            mean, variance = _moments(_flat(x))
+            flat = _flat(x)
+            mean, variance = _moments(flat)
             inverse = torch.rsqrt(variance + eps)
             scale = inverse * weight
-            x = x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x.contiguous()
-            out = torch.empty_like(x)  # of its own and no view, so that what follows may be in place
-            torch.addcmul(bias - mean * scale, _flat(x), scale, out=_flat(out))
+            last = torch.channels_last if x.dim() == 4 else torch.contiguous_format
+            out = torch.empty_like(x, memory_format=last)  # of its own and no view: what follows may be in place
+            torch.addcmul(bias - mean * scale, flat, scale, out=_flat(out))
         else:
             out, mean, inverse = torch.native_batch_norm(x, weight, bias, None, None, True, 0.0, eps)
         ctx.save_for_backward(x, weight, mean, inverse)

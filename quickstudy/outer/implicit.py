@@ -19,8 +19,9 @@ class Implicit(Estimator):
     """Takes the adapted weights φ for the minimum of the proximal inner loss, L(φ) + λ/2 |φ - θ|², whichever steps
     led there. By the implicit function theorem the gradient of θ is (I + H/λ)⁻¹ dQ/dφ, with H the Hessian of the
     support's loss L and Q the query's loss, solved by ``iterations`` of conjugate gradients. Slow weights that do not
-    adapt, as of a net below an adapting head, get theirs by the same theorem, which is more than the paper has. As far
-    as φ is no minimum, the gradient is not that of what was done: take more ``steps``, or a larger ``proximal``.
+    adapt, as of a net below an adapting head, get theirs by the same theorem, which is more than the paper has; those
+    of a rule get none. As far as φ is no minimum, the gradient is not that of what was done: take more ``steps``, or a
+    larger ``proximal``.
     """
 
     def __init__(self, *, iterations: int = 5, chunk: int | None = None) -> None:

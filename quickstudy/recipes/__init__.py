@@ -1,6 +1,13 @@
 """Published tables, one file each."""
 
-from quickstudy.recipes import omniglot_fewshot
-from quickstudy.recipes.cells import Cell
+from collections.abc import Callable, Sequence
+from typing import Any
 
-TABLES: dict[str, list[Cell]] = {omniglot_fewshot.TABLE: omniglot_fewshot.CELLS}
+from quickstudy.recipes import omniglot_fewshot, omniglot_gradient, sinusoid
+from quickstudy.recipes.cells import AnyCell
+
+TABLES: dict[str, Sequence[AnyCell]] = {
+    omniglot_fewshot.TABLE: [*omniglot_fewshot.CELLS, *omniglot_gradient.CELLS],
+    sinusoid.TABLE: sinusoid.CELLS,
+}
+PICTURES: dict[str, Callable[..., Any]] = {sinusoid.TABLE: sinusoid.picture}  # Matplotlib figures

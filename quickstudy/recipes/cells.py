@@ -11,11 +11,12 @@ import os
 import platform
 import re
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -29,16 +30,63 @@ from quickstudy.storage import read_json, write_json
 from quickstudy.tasks import episodes
 from quickstudy.train import Progress
 
+C = TypeVar("C", bound="AnyCell")
 KEY = ("table", "method", "variant", "setting")
 
 
+class Scores(NamedTuple):
+    """One seed of a cell, measured."""
+
+    of_tasks: np.ndarray  # (t,)
+    transductive: bool
+    split_sha256: str  # says which test tasks: their classes, or what they are drawn from
+    done: Progress  # its training
+
+
 @dataclass(frozen=True)
-class Cell:
+class AnyCell(ABC):
     """One figure of a table. A cell with the four names of a published one answers it."""
 
     table: str
     method: str
     variant: str
+
+    score: ClassVar[str] = "accuracy"  # of a task
+    metric: ClassVar[str] = "accuracy_percent"  # ``factor`` times the mean score
+    factor: ClassVar[float] = 100
+
+    @property
+    @abstractmethod
+    def setting(self) -> str: ...
+
+    @property
+    @abstractmethod
+    def trained(self) -> bool:
+        """Whether anything in it depends on a seed."""
+
+    @abstractmethod
+    def stamp(self, seed: int, scale: float) -> str:
+        """A short name for the training of this seed, ``scale`` times as long: cells that need the same share it."""
+
+    @abstractmethod
+    def measure(self, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> Scores:
+        """Trains (or goes on, or finds it done), and measures on so many test tasks."""
+
+    @property
+    def name(self) -> str:
+        """A file name that no other cell of the table has."""
+        words = f"{self.method} {self.variant} {self.setting}".lower()
+        return re.sub(r"[^a-z0-9]+", "-", words).strip("-")
+
+    @property
+    def title(self) -> str:
+        return ", ".join(filter(None, (self.method, self.variant, self.setting)))
+
+
+@dataclass(frozen=True)
+class Cell(AnyCell):
+    """An accuracy on episodes of pictures."""
+
     way: int
     shot: int
     asked: Experiment  # what is trained; a learner without weights is measured as it is
@@ -49,37 +97,41 @@ class Cell:
     def setting(self) -> str:
         return f"{self.way}-way {self.shot}-shot"
 
-    @property
-    def name(self) -> str:
-        """A file name that no other cell of the table has."""
-        words = f"{self.method} {self.variant} {self.setting}".lower()
-        return re.sub(r"[^a-z0-9]+", "-", words).strip("-")
-
-    @property
-    def title(self) -> str:
-        return f"{self.method}, {self.variant}, {self.setting}"
-
     def training(self, seed: int, scale: float) -> Experiment:
         """Its training with this seed, ``scale`` times as long."""
         return dataclasses.replace(self.asked, seed=seed, steps=max(1, round(self.asked.steps * scale)))
 
+    def stamp(self, seed: int, scale: float) -> str:
+        asked = self.training(seed, scale)
+        return f"{asked.learner}-{asked.way}way-{asked.shot}shot-seed{seed}-{digest(asked)}"
 
-def run_seed(cell: Cell, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> None:
-    """Trains (or goes on, or finds it done) and measures one seed of a cell; keeps its per-task scores."""
+    def measure(self, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> Scores:
+        splits = self.asked.splits()
+        budget = "" if self.minutes is None else f"-{self.minutes:g}minutes"
+        folder = runs / self.table / f"{self.stamp(seed, scale)}{budget}"
+        learner, done = self._learner(self.training(seed, scale), splits, folder, progress)
+        drawn = episodes(splits.test, self.way, self.shot, 15)
+        result = evaluate(learner, drawn, tasks, name=self.title, shown=0, progress=progress)
+        return Scores(result.accuracy, result.transductive, splits.sha256, done)
+
+    def _learner(self, asked: Experiment, splits: Splits, folder: Path, progress: bool) -> tuple[Learner, Progress]:
+        if not self.trained:
+            return asked.build(splits), Progress()
+        return asked.run(folder, minutes=self.minutes, progress=progress)
+
+
+def run_seed(cell: AnyCell, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> None:
+    """Measures one seed of a cell, unless that is done, and keeps its per-task scores."""
     kept = _kept(cell, seed, scale=scale, tasks=tasks, runs=runs)
     if kept.exists():
         return
-    asked = cell.training(seed, scale)
-    splits = asked.splits()
-    learner, done = _learner(cell, asked, splits, runs, progress)
-    drawn = episodes(splits.test, cell.way, cell.shot, 15)
-    result = evaluate(learner, drawn, tasks, name=cell.title, shown=0, progress=progress)
+    scores = cell.measure(seed, scale=scale, tasks=tasks, runs=runs, progress=progress)
     found = {
-        "accuracy": result.accuracy.tolist(),
-        "transductive": result.transductive,
-        "split_sha256": splits.sha256,
-        "minutes": done.seconds / 60,
-        "steps": done.step,
+        cell.score: scores.of_tasks.tolist(),
+        "transductive": scores.transductive,
+        "split_sha256": scores.split_sha256,
+        "minutes": scores.done.seconds / 60,
+        "steps": scores.done.step,
         "commit": commit(),
         "hardware": hardware(),
         **versions(),
@@ -87,44 +139,65 @@ def run_seed(cell: Cell, seed: int, *, scale: float, tasks: int, runs: Path, pro
     write_json(kept, found)
 
 
-def gather(cell: Cell, seeds: int, *, scale: float, tasks: int, runs: Path, command: str) -> dict[str, Any] | None:
-    """The cell over the seeds measured so far, or None before the first."""
+def gather(
+    cell: AnyCell,
+    seeds: int,
+    *,
+    scale: float,
+    tasks: int,
+    runs: Path,
+    command: str,
+    earlier: Mapping[str, Any] | None = None,
+) -> dict[str, Any] | None:
+    """The cell over the seeds measured so far, or None before the first.
+
+    ``earlier`` is what was gathered before: seeds whose runs are no longer here count as they stand there, if they were
+    trained and measured alike.
+    """
     paths = {seed: _kept(cell, seed, scale=scale, tasks=tasks, runs=runs) for seed in range(seeds)}
-    found = {seed: read_json(path) for seed, path in paths.items() if path.exists()}
+    found = {str(seed): read_json(path) for seed, path in paths.items() if path.exists()}
     if not found:
         return None
-    parts = list(found.values())
-    mean, interval = metrics.over_seeds(np.array([part["accuracy"] for part in parts]))
+    last = list(found.values())[-1]
+    same = {"tasks": tasks, **{key: last[key] for key in ("steps", "split_sha256", "transductive")}}
+    kept = earlier["by_seed"] if earlier and all(earlier[key] == value for key, value in same.items()) else {}
+    by_seed = dict(sorted((kept | {seed: _of_seed(cell, part) for seed, part in found.items()}).items()))
+    each = list(by_seed.values())
+    mean, interval = metrics.pooled([metrics.Estimate(one["value"], one["interval95"]) for one in each])
     return {
         "table": cell.table,
         "method": cell.method,
         "variant": cell.variant,
         "setting": cell.setting,
-        "metric": "accuracy_percent",
-        "value": round(100 * mean, 3),
-        "interval95": round(100 * interval, 3),
+        "metric": cell.metric,
+        "value": round(mean, 3),
+        "interval95": round(interval, 3),
         "published": published(cell),
-        "tasks": tasks,
-        "seeds": sorted(found),
-        "by_seed": [round(100 * float(np.mean(part["accuracy"])), 3) for part in parts],
-        "transductive": parts[0]["transductive"],
-        "split_sha256": parts[0]["split_sha256"],
-        "steps": parts[0]["steps"],
+        "seeds": [int(seed) for seed in by_seed],
+        "by_seed": by_seed,
+        **same,
         "command": command,
-        "commit": ", ".join(sorted({part["commit"] for part in parts})),
-        "versions": parts[-1]["versions"],
-        "hardware": ", ".join(sorted({part["hardware"] for part in parts})),
-        "minutes": round(sum(part["minutes"] for part in parts) / len(parts), 1),
+        "commit": ", ".join(sorted({one["commit"] for one in each})),
+        "versions": last["versions"],
+        "hardware": ", ".join(sorted({one["hardware"] for one in each})),
+        "minutes": round(sum(one["minutes"] for one in each) / len(each), 1),
     }
+
+
+def _of_seed(cell: AnyCell, part: Mapping[str, Any]) -> dict[str, Any]:
+    mean, interval = metrics.estimate(cell.factor * np.array(part[cell.score]))
+    kept = {key: part[key] for key in ("commit", "hardware")}
+    return {"value": round(mean, 3), "interval95": round(interval, 3), "minutes": round(part["minutes"], 1), **kept}
 
 
 @functools.cache
 def _published() -> dict[tuple[str, ...], dict[str, str]]:
     text = (resources.files("quickstudy.recipes") / "published.csv").read_text(encoding="utf-8")
-    return {tuple(row[key] for key in KEY): row for row in csv.DictReader(text.splitlines())}
+    rows = reversed(list(csv.DictReader(text.splitlines())))  # the paper's own stands before what others got
+    return {tuple(row[key] for key in KEY): row for row in rows}
 
 
-def published(cell: Cell) -> dict[str, Any] | None:
+def published(cell: AnyCell) -> dict[str, Any] | None:
     """What the paper printed for this cell: value, 95 % interval if it gave one, the paper."""
     row = _published().get((cell.table, cell.method, cell.variant, cell.setting))
     if row is None:
@@ -157,24 +230,13 @@ def hardware() -> str:
     return f"{torch.cuda.get_device_name()}, {cpu}" if torch.cuda.is_available() else cpu
 
 
-def _learner(cell: Cell, asked: Experiment, splits: Splits, runs: Path, progress: bool) -> tuple[Learner, Progress]:
-    if not cell.trained:
-        return asked.build(splits), Progress()
-    budget = "" if cell.minutes is None else f"-{cell.minutes:g}minutes"
-    folder = runs / cell.table / f"{_hash(asked)}{budget}"
-    return asked.run(folder, minutes=cell.minutes, progress=progress)
+def _kept(cell: AnyCell, seed: int, *, scale: float, tasks: int, runs: Path) -> Path:
+    return runs / cell.table / "scores" / f"{cell.name}-{tasks}tasks-{cell.stamp(seed, scale)}.json"
 
 
-def _kept(cell: Cell, seed: int, *, scale: float, tasks: int, runs: Path) -> Path:
-    asked = cell.training(seed, scale)
-    return runs / cell.table / "scores" / f"{cell.name}-{tasks}tasks-{_hash(asked)}.json"
-
-
-def _hash(asked: Experiment) -> str:
-    """A short name for a training: cells that need the same one share it."""
-    text = json.dumps(dataclasses.asdict(asked), sort_keys=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return f"{asked.learner}-{asked.way}way-{asked.shot}shot-seed{asked.seed}-{digest}"
+def digest(asked: Any) -> str:
+    """Eight letters for a dataclass of plain values."""
+    return hashlib.sha256(json.dumps(dataclasses.asdict(asked), sort_keys=True).encode()).hexdigest()[:8]
 
 
 def read_results(folder: Path) -> list[Mapping[str, Any]]:
@@ -182,6 +244,6 @@ def read_results(folder: Path) -> list[Mapping[str, Any]]:
     return [read_json(path) for path in sorted(folder.glob("*.json"))] if folder.is_dir() else []
 
 
-def matching(cells: Sequence[Cell], words: str) -> list[Cell]:
+def matching(cells: Sequence[C], words: str) -> list[C]:
     """The cells whose title holds every one of these words."""
     return [cell for cell in cells if all(word in cell.title.lower() for word in words.lower().split())]

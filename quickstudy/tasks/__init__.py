@@ -2,5 +2,6 @@
 
 from quickstudy.tasks.batches import Batches, batches
 from quickstudy.tasks.episodes import Episodes, episodes
+from quickstudy.tasks.sines import Sines, sines
 
-__all__ = ["Batches", "Episodes", "batches", "episodes"]
+__all__ = ["Batches", "Episodes", "Sines", "batches", "episodes", "sines"]

@@ -8,14 +8,15 @@ from quickstudy.nets.conv4 import conv4
 from quickstudy.nets.lenet import lenet
 
 
+@pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("norm", ["batch", "none"])
-def test_equals_the_textbook_order_conv_bn_relu_pool(norm):
-    net = conv4((3, 37, 28), width=5, normalization=norm).double()
+def test_equals_the_textbook_order_conv_bn_relu_pool(norm, channels):
+    net = conv4((channels, 37, 28), width=5, normalization=norm).double()
     for weight in net.parameters():
         torch.nn.init.normal_(weight, std=0.5)  # negative scales of the normalization, too
-    x = torch.randn(4, 3, 37, 28).double()
+    x = torch.randn(4, channels, 37, 28).double()
     h = x
-    for convolution, bn, *_ in list(net.blocks)[:4]:
+    for (convolution, bn), *_ in list(net.blocks)[:4]:
         h = F.conv2d(h, convolution.weight, convolution.bias, padding=1)
         if norm == "batch":
             h = F.batch_norm(h, None, None, bn.weight, bn.bias, training=True)
@@ -31,8 +32,8 @@ def test_features_are_those_of_the_papers(size, features):
 
 
 def test_a_block_without_normalization_has_a_bias_and_one_with_it_none():
-    assert conv4((1, 16, 16), width=4, normalization="none").blocks[0][0].bias is not None
-    assert conv4((1, 16, 16), width=4, normalization="batch").blocks[0][0].bias is None
+    assert conv4((1, 16, 16), width=4, normalization="none").blocks[0][0][0].bias is not None
+    assert conv4((1, 16, 16), width=4, normalization="batch").blocks[0][0][0].bias is None
 
 
 @pytest.mark.parametrize(("size", "channels"), [(28, 1), (32, 3), (84, 3), (12, 1)])

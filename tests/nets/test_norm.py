@@ -147,7 +147,7 @@ def test_calibrate_reads_the_supports_and_queries_of_the_tasks(pool):
     learner = prototypes(pool.shape, width=4)
     episodes = tasks.episodes(pool, 3, 2, 3)
     assert calibrate(learner, episodes, range(3)) is learner
-    convolution, first = learner.embed.blocks[0][:2]
+    convolution, first = learner.embed.blocks[0][0]
     parts = [part.x for task in map(episodes.__getitem__, range(3)) for part in task]
     with torch.no_grad():
         means = torch.stack([convolution(x).mean((0, 2, 3)) for x in parts])

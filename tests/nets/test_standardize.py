@@ -10,16 +10,17 @@ from quickstudy.nets.standardize import standardize
 LAST = torch.channels_last
 
 
-def arguments(shape, dtype=torch.float64):
+def arguments(shape, dtype=torch.float64, layout=LAST):
     x = torch.randn(shape, dtype=dtype) * 2 + 1
-    x = x.contiguous(memory_format=LAST) if len(shape) == 4 else x
+    x = x.contiguous(memory_format=layout) if len(shape) == 4 else x
     scales, shifts = torch.rand(2, shape[1], dtype=dtype) + 0.5
     return tuple(a.clone().requires_grad_() for a in (x, scales, shifts))
 
 
+@pytest.mark.parametrize("layout", [LAST, torch.contiguous_format])
 @pytest.mark.parametrize("shape", [(3, 2, 3, 3), (7, 4), (2, 3, 5)])
-def test_values_and_both_derivatives(shape):
-    x, scales, shifts = arguments(shape)
+def test_values_and_both_derivatives(shape, layout):
+    x, scales, shifts = arguments(shape, layout=layout)
     expected = F.batch_norm(x, None, None, scales, shifts, training=True)
     torch.testing.assert_close(standardize(x, scales, shifts, 1e-5), expected, rtol=1e-12, atol=1e-12)
     assert gradcheck(lambda *a: standardize(*a, 1e-5), (x, scales, shifts))

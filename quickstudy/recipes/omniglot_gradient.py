@@ -1,0 +1,63 @@
+"""Omniglot by gradient descent inside the task: further rows of the table of ``omniglot_fewshot``.
+
+The published MAML rows normalize queries together (transductive), and so do the cells that answer them; the cells with
+the support's or the calibrated statistics beside them are inductive. Queries in training are as many as the shots, as
+in the authors' code; training is shorter than their 60,000 iterations by the steps that each result states.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from quickstudy.experiment import Experiment
+from quickstudy.recipes.cells import Cell
+from quickstudy.recipes.omniglot_fewshot import CLASSIFIER, SETTINGS, TABLE
+
+MAML = Experiment(learner="maml", data="omniglot", split="random", size=28, calibrated=False)
+FIVE = {"steps": 1, "test_steps": 3, "rate": 0.4}  # inner loop, by way
+TWENTY = {"steps": 5, "test_steps": 5, "rate": 0.1}
+STEPS = {(5, 1): 2500, (5, 5): 1000, (20, 1): 1000, (20, 5): 500}
+
+
+def _asked(way: int, shot: int, **options: Any) -> Experiment:
+    inner = FIVE if way == 5 else TWENTY
+    batch = 32 if way == 5 else 16
+    steps = STEPS[way, shot]
+    return replace(MAML, way=way, shot=shot, query=shot, batch=batch, steps=steps, options=inner | options)
+
+
+def _maml(variant: str, settings: tuple[tuple[int, int], ...] = SETTINGS, **changes: Any) -> list[Cell]:
+    """Cells of MAML; ``changes`` are of the experiment where it has such a field, else of the learner."""
+    fields = {name: changes.pop(name) for name in ("estimator", "calibrated") if name in changes}
+    asked = {(way, shot): replace(_asked(way, shot, **changes), **fields) for way, shot in settings}
+    return [Cell(TABLE, "MAML", variant, *setting, experiment) for setting, experiment in asked.items()]
+
+
+def _meta_sgd() -> list[Cell]:
+    asked = {s: replace(_asked(*s), learner="meta_sgd", options={"rate": 0.1}) for s in SETTINGS}
+    return [Cell(TABLE, "Meta-SGD", "", *setting, experiment) for setting, experiment in asked.items()]
+
+
+def _anil() -> list[Cell]:
+    asked = {s: replace(_asked(*s), learner="anil", options=TWENTY) for s in SETTINGS[2:]}
+    return [Cell(TABLE, "ANIL", "", *setting, experiment) for setting, experiment in asked.items()]
+
+
+def _baseline(variant: str, **options: Any) -> list[Cell]:
+    """Trained as the baseline without fine-tuning is, and then fine-tuned in every task."""
+    asked = replace(CLASSIFIER, options=options)
+    return [Cell(TABLE, "baseline classifier", variant, way, shot, asked) for way, shot in SETTINGS]
+
+
+CELLS = [
+    *_maml("conv, second order"),
+    *_maml("conv, second order, calibrated statistics", calibrated=True),
+    *_maml("conv, second order, statistics of the support", normalization="support"),
+    *_maml("first order, as rerun in the Reptile paper", estimator="first_order"),
+    *_maml("no conv", SETTINGS[:2], conv=False),
+    *_meta_sgd(),
+    *_anil(),
+    *_baseline("cosine, fine-tuned", finetune_steps=10, finetune_rate=0.01),
+    *_baseline("softmax, fine-tuned", read="softmax", finetune_steps=50, finetune_rate=0.01),
+]
