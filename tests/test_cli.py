@@ -53,7 +53,7 @@ def pictures(tmp_path_factory):
     return root
 
 
-SMALL = ("--way", 4, "--shot", 1, "--query", 3, "--options", "width=8", "--precision", "float32")
+SMALL = ("--way", 4, "--shot", 1, "--query", 3, "--precision", "float32", "--options", "width=8")
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +111,17 @@ def test_train_evaluate_compare_report(run, tmp_path):
     assert "neighbours" in page.read_text()
     call("report", run, "--tasks", 20, "--way", 3)
     assert "<html" in (run / "report.html").read_text()
+
+
+def test_a_learned_head_answers_for_its_own_number_of_classes_alone(pictures, tmp_path):
+    """The way of the training is that of the learner; a head that starts anew takes any."""
+    folder, fresh = tmp_path / "maml", tmp_path / "fresh"
+    call("train", "maml", "--data", f"folder:{pictures}", *SMALL, "--steps", 2, "--out", folder)
+    line = refused("evaluate", folder, "--way", 3, "--query", 3, "--tasks", 4)
+    assert "each of 4 classes and cannot start with 3" in line
+    assert "4-way 1-shot" in call("evaluate", folder, "--query", 3, "--tasks", 4).stdout
+    call("train", "maml", "--data", f"folder:{pictures}", *SMALL, "head=fresh", "--steps", 2, "--out", fresh)
+    assert "3-way 1-shot" in call("evaluate", fresh, "--way", 3, "--query", 3, "--tasks", 4).stdout
 
 
 def test_a_baseline_needs_no_run(pictures):

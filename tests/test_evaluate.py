@@ -158,7 +158,7 @@ def test_what_is_no_number_is_refused(change, says, measure, pool):
 
 def test_answers_that_are_no_numbers_are_refused(learner, episodes):
     with torch.no_grad():
-        learner.embed.blocks[0][0].weight.fill_(torch.nan)
+        next(learner.embed.parameters()).fill_(torch.nan)
     with pytest.raises(ValueError, match="Prototypes answered nan"):
         evaluate(learner, episodes, 2)
 

@@ -49,7 +49,7 @@ class Fresh(Head):
 
 class Cosine(Head):
     """``scale`` times the cosine to a direction of each class (Chen et al., 2019: Baseline++); the first directions
-    are drawn once and for all, class by class, of about unit length."""
+    are drawn once and for all, class by class, of the length that the rows of a linear layer have."""
 
     def __init__(self, features: int, *, scale: float) -> None:
         super().__init__(features)
@@ -57,7 +57,7 @@ class Cosine(Head):
 
     def start(self, way: int, like: Tensor) -> Weights:
         rows = [np.random.default_rng([0, c]).standard_normal(self.features) for c in range(way)]
-        drawn = np.array(rows).reshape(way, self.features) / self.features**0.5
+        drawn = np.array(rows).reshape(way, self.features) / (3 * self.features) ** 0.5
         return {"weight": torch.from_numpy(drawn).to(like)}
 
     def forward(self, z: Tensor, weights: Weights) -> Tensor:
@@ -69,7 +69,7 @@ class LearnedCosine(Cosine):
 
     def __init__(self, features: int, way: int, *, scale: float) -> None:
         super().__init__(features, scale=scale)
-        self.weight = nn.Parameter(torch.randn(way, features) / features**0.5)
+        self.weight = nn.Parameter(torch.randn(way, features) / (3 * features) ** 0.5)
 
     def start(self, way: int, like: Tensor) -> Weights:
         return _own(self, way)

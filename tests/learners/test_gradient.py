@@ -188,11 +188,12 @@ def test_statistics_of_the_support_are_those_under_the_adapted_weights(batch, po
     ).double()
     task = cast(tasks.episodes(pool, 3, 2, 3)[0])
     state = learner.adapt(learner.init(3), task.support)
-    first = learner.net.blocks[0]
-    own = {name.removeprefix("net.blocks.0.0."): w for name, w in state.weights.items() if "blocks.0.0." in name}
-    z = torch.func.functional_call(first[0], own, (task.support.x,))
-    torch.testing.assert_close(state.statistics["blocks.0.1.mean"], z.mean((0, 2, 3)))
-    torch.testing.assert_close(state.statistics["blocks.0.1.variance"], z.var((0, 2, 3), correction=0))
+    (name, convolution), *_ = ((n, m) for n, m in learner.net.named_modules() if isinstance(m, nn.Conv2d))
+    own = {part: state.weights[f"net.{name}.{part}"] for part, _ in convolution.named_parameters()}
+    z = torch.func.functional_call(convolution, own, (task.support.x,))
+    mean, variance = list(state.statistics.values())[:2]
+    torch.testing.assert_close(mean, z.mean((0, 2, 3)))
+    torch.testing.assert_close(variance, z.var((0, 2, 3), correction=0))
     checks.check_independence(learner, task, 3)
 
 

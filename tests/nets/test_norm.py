@@ -8,7 +8,7 @@ from torch import nn
 from quickstudy import batching, tasks
 from quickstudy.learners import prototypes
 from quickstudy.nets.conv4 import conv4
-from quickstudy.nets.norm import BatchNorm, norm, recording
+from quickstudy.nets.norm import BatchNorm, TaskNorm, norm, noted, reading, recording, statistics
 from quickstudy.train import calibrate
 
 
@@ -162,6 +162,91 @@ def test_calibrated_gradients_are_exact_when_mapped(pool):
     (_, mapped), (_, looped) = (batching.gradients(learner, learner.objective(3), items, chunk=n) for n in (3, 1))
     for a, b in zip(mapped, looped, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12)
+
+
+@pytest.fixture
+def by_support():
+    made = nn.Sequential(TaskNorm(3)).double()
+    nn.init.normal_(made[0].weight)
+    nn.init.normal_(made[0].bias)
+    return made
+
+
+def answered(module, support, real, x):
+    """What it answers for x from the statistics of a support."""
+    with reading(module, real):
+        module(support)
+        found = noted(module)
+    return torch.func.functional_call(module, found, (x,))
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 4, 6), (7, 3), (4, 3, 9)])
+def test_by_the_support_it_is_batch_normalization_of_the_support(shape, by_support):
+    support, real = torch.randn(shape, dtype=torch.float64), torch.ones(shape[0], dtype=torch.bool)
+    with reading(by_support, real):
+        said = by_support(support)
+    torch.testing.assert_close(said, by_torch(support, by_support[0]), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(answered(by_support, support, real, support), said, rtol=1e-12, atol=1e-12)
+
+
+def test_by_the_support_a_query_is_answered_by_itself(by_support):
+    support, x = torch.randn(2, 6, 3, 4, 4, dtype=torch.float64)
+    real = torch.ones(6, dtype=torch.bool)
+    together = answered(by_support, support, real, x)
+    alone = torch.cat([answered(by_support, support, real, one[None]) for one in x])
+    torch.testing.assert_close(together, alone, rtol=1e-14, atol=1e-14)
+    assert not torch.allclose(together, by_torch(x, by_support[0]))
+
+
+def test_by_the_support_padding_does_not_count(by_support):
+    support, x = torch.randn(2, 6, 3, 4, 4, dtype=torch.float64)
+    real = torch.tensor([True, False, True, True, False, True])
+    without = answered(by_support, support[real], torch.ones(4, dtype=torch.bool), x)
+    torch.testing.assert_close(answered(by_support, support, real, x), without, rtol=1e-12, atol=1e-12)
+
+
+def test_where_all_is_padding_nothing_is_normalized(by_support):
+    support, x = torch.randn(2, 6, 3, 4, 4, dtype=torch.float64)
+    assert torch.equal(answered(by_support, support, torch.zeros(6, dtype=torch.bool), x), by_support(x))
+
+
+def test_gradients_flow_through_the_statistics_of_the_support(by_support):
+    support = torch.randn(5, 3, 2, 2, dtype=torch.float64, requires_grad=True)
+    x, real = torch.randn(4, 3, 2, 2, dtype=torch.float64), torch.tensor([True] * 4 + [False])
+    assert torch.autograd.gradcheck(lambda support: answered(by_support, support, real, x), (support,))
+    (grad,) = torch.autograd.grad(answered(by_support, support, real, x).square().sum(), support)
+    assert bool(grad[:4].any())
+    assert not bool(grad[4].any())
+
+
+def test_by_the_support_mapped_it_equals_a_loop(by_support):
+    supports, x = torch.randn(2, 4, 5, 3, 4, 4, dtype=torch.float64)
+    real = torch.rand(4, 5) > 0.3
+    mapped = torch.func.vmap(lambda *task: answered(by_support, *task))(supports, real, x)
+    looped = torch.stack([answered(by_support, *task) for task in zip(supports, real, x, strict=True)])
+    torch.testing.assert_close(mapped, looped, rtol=1e-12, atol=1e-12)
+
+
+def test_reading_leaves_nothing_behind(by_support):
+    before = {name: value.clone() for name, value in by_support.state_dict().items()}
+    with reading(by_support, torch.ones(2, dtype=torch.bool)):
+        by_support(torch.randn(2, 3, dtype=torch.float64))
+        assert noted(by_support)
+    assert noted(by_support) == {}
+    assert all(torch.equal(value, before[name]) for name, value in by_support.state_dict().items())
+    assert set(statistics(by_support)) == {"0.mean", "0.variance"}
+
+
+@pytest.mark.parametrize("by_batch", [True, False])
+def test_reading_may_leave_calibrated_statistics_as_they_are(by_batch, layer):
+    x, y = torch.randn(2, 6, 3, 4, 4, dtype=torch.float64)
+    with recording(layer):
+        layer(x)
+    layer.eval()
+    frozen = layer(y)
+    with reading(layer, torch.ones(6, dtype=torch.bool), by_batch=by_batch):
+        torch.testing.assert_close(layer(y), by_torch(y, layer) if by_batch else frozen)
+    assert torch.equal(layer(y), frozen)
 
 
 def test_an_unknown_normalization_is_refused():
