@@ -63,7 +63,8 @@ def _short(cell: Any) -> str:
 
 
 def _picture(table: str) -> list[str]:
-    return [f"![{PICTURES[table]}]({table}.png)", ""] if table in PICTURES else []
+    drawn = table in PICTURES and (ROOT / "docs" / f"{table}.png").exists()
+    return [f"![{PICTURES[table]}]({table}.png)", ""] if drawn else []
 
 
 def _full(cells: Any) -> list[str]:

@@ -25,8 +25,7 @@ def maml_regressor(
     """The paper's for sinusoids. Slow: all weights. Fast: all weights, after ``steps`` of descent on squared error.
 
     ``way`` counts the columns of y. The loss is the mean over them and over the examples. The first weights have the
-    standard deviation ``spread``, as in the authors' code: a net that starts with larger ones is trained to be so steep
-    that more steps than in training can diverge.
+    standard deviation ``spread``, as in the authors' code.
     """
     net = mlp(shape, widths=widths)
     learner = Gradient(net, Learned(net.features, way), sgd(rate), steps=steps, test_steps=test_steps, values=True)
