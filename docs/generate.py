@@ -18,6 +18,7 @@ HEADLINE = [  # (method, variant) rows of the README
     ("convolutional siamese net", "cosine, no fine-tuning"),
     ("matching networks", "cosine, no fine-tuning"),
     ("prototypical networks", "squared Euclidean"),
+    ("MAML", "conv, second order"),
 ]
 PRINTED = {"accuracy_percent": ".1f", "mse": ".2f"}  # with as many decimals as the papers have
 PICTURES = {"sinusoid": "The first test task before and after adaptation, and the error by gradient step"}
@@ -35,7 +36,8 @@ def results_page() -> str:
         "[reading-the-results.md](reading-the-results.md).",
     ]
     for table in TABLES:
-        cells = read_results(ROOT / "results" / table)
+        if not (cells := read_results(ROOT / "results" / table)):
+            continue
         lines += ["", f"## {table}", "", *_picture(table), *_full(cells), "", *_notes(cells)]
     lines += ["", "## Speed", "", *_speed(read_results(ROOT / "results" / "bench"))]
     return "\n".join(lines) + "\n"
@@ -59,7 +61,8 @@ def _short(cell: Any) -> str:
     if cell is None:
         return ""
     paper = f"{cell['published']['value']:.1f} → " if cell["published"] else ""
-    return f"{paper}**{cell['value']:.1f}** ± {cell['interval95']:.2f}"
+    seen = " (t)" if cell["transductive"] else ""
+    return f"{paper}**{cell['value']:.1f}** ± {cell['interval95']:.2f}{seen}"
 
 
 def _picture(table: str) -> list[str]:
