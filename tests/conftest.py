@@ -4,12 +4,14 @@ import pytest
 import torch
 from hypothesis import settings
 
+from quickstudy import devices
 from quickstudy.core import Examples, Task
 from quickstudy.data.pool import Pool, build
 
 settings.register_profile("quick", deadline=None, max_examples=30)
 settings.load_profile("quick")
 torch.set_num_threads(1)
+devices.prepare()
 
 SHAPE = (1, 16, 16)
 

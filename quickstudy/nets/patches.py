@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from quickstudy.nets.attention import full_precision
 from quickstudy.nets.norm import BatchNorm
 
 
@@ -52,10 +53,11 @@ class GreyNormed(nn.Sequential):
 
 def _moments(columns: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """(outputs,) mean and biased variance of weight @ columns, from those of the nine columns."""
-    middle = columns.mean(1)
-    centred = columns - middle[:, None]
-    spread = centred @ centred.T / columns.shape[1]  # (9, 9)
-    return weight @ middle, ((weight @ spread) * weight).sum(1)
+    with full_precision(columns):
+        middle = columns.mean(1)
+        centred = columns - middle[:, None]
+        spread = centred @ centred.T / columns.shape[1]  # (9, 9)
+        return weight @ middle, ((weight @ spread) * weight).sum(1)
 
 
 def _placed(out: Tensor, columns: Tensor) -> Tensor:
