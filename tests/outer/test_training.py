@@ -78,7 +78,7 @@ def test_descent_of_falling_rate(pool):
 
 
 def test_an_unknown_optimizer_is_answered_with_those_there_are(pool):
-    with pytest.raises(ValueError, match="no outer optimizer is called 'adagrad'; there are adam, sgd"):
+    with pytest.raises(ValueError, match="no outer optimizer is called 'adagrad'; there are adam, adam-constant, sgd"):
         train(made(pool), episodes(pool, 3, 2, 3), steps=1, optimizer="adagrad")
 
 
