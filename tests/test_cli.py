@@ -71,7 +71,7 @@ def test_help_and_version():
 
 
 def test_how_gradients_are_made_is_a_choice(pictures, tmp_path):
-    asked = ("train", "maml", "--data", f"folder:{pictures}", *SMALL[:7], "width=8", "way=4", "--steps", 2)
+    asked = ("train", "maml", "--data", f"folder:{pictures}", *SMALL, "--steps", 2)
     call(*asked, "--estimator", "reptile", "--optimizer", "sgd", "--rate", 1, "--out", tmp_path / "one")
     kept = json.loads((tmp_path / "one" / "config.json").read_text())["experiment"]
     assert (kept["estimator"], kept["optimizer"], kept["rate"]) == ("reptile", "sgd", 1)
