@@ -19,8 +19,8 @@ from quickstudy.core import BatchDependent
 from quickstudy.nets.standardize import standardize
 
 
-class BatchNorm(BatchDependent):
-    """Batch normalization over all axes but the second: batch statistics, or calibrated ones in ``eval()``."""
+class _Normalization(nn.Module):
+    """Scales and shifts, and statistics that may be put in."""
 
     mean: Tensor
     variance: Tensor
@@ -32,6 +32,13 @@ class BatchNorm(BatchDependent):
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("variance", torch.ones(channels))
         self.eps = eps
+
+
+class BatchNorm(_Normalization, BatchDependent):
+    """Batch normalization over all axes but the second: batch statistics, or calibrated ones in ``eval()``."""
+
+    def __init__(self, channels: int, *, eps: float = 1e-5) -> None:
+        super().__init__(channels, eps=eps)
         self.calibrated = False
         self.reading = False  # whether these are examples to learn from
         self.seen: list[tuple[Tensor, Tensor]] | None = None  # statistics of the batches met while recording
@@ -74,22 +81,14 @@ class BatchNorm(BatchDependent):
         self.calibrated = bool(state)
 
 
-class TaskNorm(nn.Module):
+class TaskNorm(_Normalization):
     """Batch normalization by the statistics of the support alone: an example to answer for never counts.
 
     ``reading`` notes them; a learner that holds them in its state gives them back as the buffers.
     """
 
-    mean: Tensor
-    variance: Tensor
-
     def __init__(self, channels: int, *, eps: float = 1e-5) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-        self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("variance", torch.ones(channels))
-        self.eps = eps
+        super().__init__(channels, eps=eps)
         self.real: Tensor | None = None  # (n,) which of the examples being read are not padding
         self.noted: tuple[Tensor, Tensor] | None = None
 
