@@ -8,7 +8,7 @@ from typing import Any
 
 from quickstudy.files import write
 from quickstudy.recipes import TABLES
-from quickstudy.recipes.cells import read_results
+from quickstudy.recipes.cells import read_results, worded
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
@@ -82,9 +82,17 @@ def _row(cell: Any) -> str:
     paper = cell["published"]
     interval = f" ± {paper['interval95']:.2f}" if paper and paper["interval95"] is not None else ""
     printed = f"{paper['value']:{PRINTED[cell['metric']]}}{interval}" if paper else "–"
-    ours = f"{cell['value']:.2f} ± {cell['interval95']:.2f}"
     kind = "yes" if cell["transductive"] else "no"
-    words = [cell["method"], cell["variant"], cell["setting"], printed, ours, len(cell["seeds"]), kind, cell["minutes"]]
+    words = [
+        cell["method"],
+        cell["variant"],
+        cell["setting"],
+        printed,
+        worded(cell),
+        len(cell["seeds"]),
+        kind,
+        cell["minutes"],
+    ]
     return "| " + " | ".join(str(word) for word in words) + " |"
 
 

@@ -86,11 +86,11 @@ def train(
     Examples: quickstudy train prototypes --data omniglot --way 60 --minutes 10
               quickstudy train matching --shot 5 --options context=true
               quickstudy train --resume runs/prototypes-omniglot-60way-1shot-seed0
-              quickstudy train maml --way 5 --batch 16 --options way=5 --estimator first_order
+              quickstudy train maml --way 5 --batch 16 --estimator first_order
               torchrun --nproc-per-node 2 -m quickstudy train prototypes --batch 4
 
     Args:
-        learner: prototypes, matching, siamese or classifier.
+        learner: prototypes, matching, siamese, classifier, maml, ...; without a name, all are listed.
         split: omniglot knows "random" and "lake".
         size: side of the pictures in pixels.
         way: classes of a training episode.

@@ -166,4 +166,4 @@ def _here(f: Callable[[Any], Part]) -> Callable[[Any], Part]:
 def _draws(module: nn.Module) -> bool:
     """Whether random numbers are drawn, whose order threads would change."""
     drops = any(isinstance(part, nn.modules.dropout._DropoutNd) and part.training for part in module.modules())
-    return drops or bool(getattr(module, "random", False))
+    return drops or any(part.random for part in module.modules() if isinstance(part, Learner))

@@ -17,11 +17,13 @@ class Estimate(NamedTuple):
 
 
 def estimate(values: ArrayLike) -> Estimate:
-    """Mean over tasks and 1.96 standard errors, as the papers report it; an interval of nan for a single task."""
+    """Mean over tasks and 1.96 standard errors, as the papers report it; an interval of nan for a single task, and
+    where a value is infinite."""
     scores = np.asarray(values, dtype=np.float64)
     if scores.size == 0:
         raise ValueError("no values to estimate a mean from; evaluate at least one task")
-    spread = scores.std(ddof=1) / np.sqrt(scores.size) if scores.size > 1 else float("nan")
+    with np.errstate(invalid="ignore"):
+        spread = scores.std(ddof=1) / np.sqrt(scores.size) if scores.size > 1 else float("nan")
     return Estimate(float(scores.mean()), float(1.96 * spread))
 
 

@@ -13,7 +13,7 @@ from quickstudy import metrics
 from quickstudy.data.pool import Splits, build
 from quickstudy.experiment import Experiment
 from quickstudy.recipes import TABLES, cells, sinusoid
-from quickstudy.recipes.cells import Cell, gather, matching, published, run_seed
+from quickstudy.recipes.cells import Cell, gather, matching, published, run_seed, worded
 from quickstudy.tasks import sines
 
 
@@ -76,8 +76,30 @@ def test_another_machine_adds_its_seeds(pools, tmp_path):
     assert both["seeds"] == [0, 1]
     assert both["by_seed"]["0"] == first["by_seed"]["0"]
     assert both["value"] == pytest.approx(sum(one["value"] for one in both["by_seed"].values()) / 2, abs=1e-3)
-    longer = first | {"steps": 10**6}
-    assert gather(CELL, 2, command="c", runs=tmp_path / "there", earlier=longer, **options)["seeds"] == [1]
+    for other in ({"steps": 10**6}, {"training": "of another rate"}):
+        found = gather(CELL, 2, command="c", runs=tmp_path / "there", earlier=first | other, **options)
+        assert found["seeds"] == [1]
+
+
+def test_a_task_that_diverged_leaves_a_median_and_no_mean(tmp_path):
+    cell = matching(TABLES["sinusoid"], "predict zero")[0]
+    options = {"scale": 1.0, "tasks": 12, "runs": tmp_path}
+    run_seed(cell, 0, progress=False, **options)
+    (path,) = (tmp_path / cell.table / "scores").glob("*.json")
+    kept = json.loads(path.read_text())
+    kept["mse"][3] = None
+    path.write_text(json.dumps(kept))
+    found = gather(cell, 1, command="c", **options)
+    assert (found["value"], found["interval95"], found["by_seed"]["0"]["diverged"]) == (None, None, 1)
+    scores = [np.inf if score is None else score for score in kept["mse"]]
+    assert found["by_seed"]["0"]["median"] == pytest.approx(np.median(scores), abs=1e-3)
+    assert worded(found).startswith("no mean (median ")
+    assert worded(found).endswith("1 of 12 diverged)")
+
+
+def test_a_new_field_leaves_the_names_of_older_trainings():
+    assert cells.digest(Experiment()) == cells.digest(Experiment(estimator="unroll"))
+    assert cells.digest(Experiment()) != cells.digest(Experiment(estimator="reptile"))
 
 
 def test_what_is_done_is_not_done_again(pools, tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from quickstudy import batching, core, storage, tree
 from quickstudy.checks import gradients
 from quickstudy.checks.tools import EXACT, cast, double, error, padding, same
 from quickstudy.core import Learner, Objective, Task, Tasks
+from quickstudy.rules import Rule
 
 TASKS = 3  # read by the battery
 LAYOUT = 1e-13  # a file does not keep in which order a tensor lies in memory, which changes the rounding
@@ -48,7 +49,7 @@ def check_learner(
         gradients.check_progress(learner, lessons, goal)
     if batching.trainable(learner) and not learner.random:
         gradients.check_mapped_gradients(learner, lessons, goal)
-        if not any(getattr(part, "detached", False) for part in learner.modules()):  # a rule that drops derivatives
+        if not any(part.detached for part in learner.modules() if isinstance(part, Rule)):
             gradients.check_differences(learner, lessons, goal)
         gradients.check_padded_loss(learner, lessons, goal)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from quickstudy.files import atomic
 from quickstudy.recipes import PICTURES, TABLES
-from quickstudy.recipes.cells import AnyCell, gather, matching, published, run_seed
+from quickstudy.recipes.cells import AnyCell, gather, matching, published, run_seed, worded
 from quickstudy.storage import read_json, write_json
 
 
@@ -72,6 +72,4 @@ def _line(cell: AnyCell, results: Path) -> str:
     if not path.exists():
         return f"{cell.title:62} {printed}   ours     -"
     ours = read_json(path)
-    return (
-        f"{cell.title:62} {printed}   ours {ours['value']:5.2f} ± {ours['interval95']:.2f} ({len(ours['seeds'])} seeds)"
-    )
+    return f"{cell.title:62} {printed}   ours {worded(ours)}, {len(ours['seeds'])} seed(s)"

@@ -24,10 +24,20 @@ Weights = dict[str, Tensor]  # by name, (t, ...)
 
 
 def stackable(net: nn.Module) -> bool:
-    """Whether every layer of the net is one that is known here."""
-    if isinstance(net, nn.Conv2d) and (net.dilation != (1, 1) or net.padding_mode != "zeros" or net.padding == "same"):
-        return False
-    return type(net) in RULES and all(stackable(child) for child in net.children())
+    """Whether every layer of the net is one that is known here, and none stands in two places."""
+    places = list(net.named_modules(remove_duplicate=False))
+    weights = list(net.named_parameters(remove_duplicate=False))
+    once = len(places) == len(list(net.modules())) and len(weights) == len(list(net.parameters()))
+    return once and all(_known(part) for _, part in places)
+
+
+def _known(layer: nn.Module) -> bool:
+    if isinstance(layer, nn.Conv2d):
+        plain = layer.dilation == (1, 1) and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+        return plain and type(layer) in RULES
+    if isinstance(layer, nn.Flatten):
+        return (layer.start_dim, layer.end_dim) == (1, -1)
+    return type(layer) in RULES
 
 
 def run(net: nn.Module, weights: Weights, x: Tensor) -> Tensor:

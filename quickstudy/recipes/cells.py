@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
 import os
 import platform
 import re
@@ -21,7 +22,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 import numpy as np
 import torch
 
-from quickstudy import metrics
+from quickstudy import devices, metrics
 from quickstudy.core import Learner
 from quickstudy.data import Splits
 from quickstudy.evaluate import evaluate
@@ -41,6 +42,7 @@ class Scores(NamedTuple):
     transductive: bool
     split_sha256: str  # says which test tasks: their classes, or what they are drawn from
     done: Progress  # its training
+    precision: str = "float32"  # of the training
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,10 @@ class AnyCell(ABC):
     def measure(self, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> Scores:
         """Trains (or goes on, or finds it done), and measures on so many test tasks."""
 
+    def beside(self, scores: np.ndarray) -> dict[str, float]:
+        """What else is said of the scores (t,) of one seed."""
+        return {}
+
     @property
     def name(self) -> str:
         """A file name that no other cell of the table has."""
@@ -89,7 +95,7 @@ class Cell(AnyCell):
 
     way: int
     shot: int
-    asked: Experiment  # what is trained; a learner without weights is measured as it is
+    asked: Experiment  # what is trained, in precision "auto": that in which a machine is fastest
     trained: bool = True
     minutes: float | None = None  # the budget as time on this machine, instead of asked.steps
 
@@ -108,11 +114,14 @@ class Cell(AnyCell):
     def measure(self, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> Scores:
         splits = self.asked.splits()
         budget = "" if self.minutes is None else f"-{self.minutes:g}minutes"
-        folder = runs / self.table / f"{self.stamp(seed, scale)}{budget}"
-        learner, done = self._learner(self.training(seed, scale), splits, folder, progress)
+        asked = self.training(seed, scale)
+        if asked.precision == "auto":
+            asked = dataclasses.replace(asked, precision=devices.native())
+        folder = runs / self.table / f"{self.stamp(seed, scale)}-{asked.precision}{budget}"
+        learner, done = self._learner(asked, splits, folder, progress)
         drawn = episodes(splits.test, self.way, self.shot, 15)
         result = evaluate(learner, drawn, tasks, name=self.title, shown=0, progress=progress)
-        return Scores(result.accuracy, result.transductive, splits.sha256, done)
+        return Scores(result.accuracy, result.transductive, splits.sha256, done, asked.precision)
 
     def _learner(self, asked: Experiment, splits: Splits, folder: Path, progress: bool) -> tuple[Learner, Progress]:
         if not self.trained:
@@ -127,11 +136,12 @@ def run_seed(cell: AnyCell, seed: int, *, scale: float, tasks: int, runs: Path, 
         return
     scores = cell.measure(seed, scale=scale, tasks=tasks, runs=runs, progress=progress)
     found = {
-        cell.score: scores.of_tasks.tolist(),
+        cell.score: [score if math.isfinite(score) else None for score in scores.of_tasks.tolist()],
         "transductive": scores.transductive,
         "split_sha256": scores.split_sha256,
         "minutes": scores.done.seconds / 60,
         "steps": scores.done.step,
+        "precision": scores.precision,
         "commit": commit(),
         "hardware": hardware(),
         **versions(),
@@ -159,19 +169,23 @@ def gather(
     if not found:
         return None
     last = list(found.values())[-1]
-    same = {"tasks": tasks, **{key: last[key] for key in ("steps", "split_sha256", "transductive")}}
-    kept = earlier["by_seed"] if earlier and all(earlier[key] == value for key, value in same.items()) else {}
+    same = {
+        "tasks": tasks,
+        "training": cell.stamp(0, scale),
+        **{key: last[key] for key in ("steps", "split_sha256", "transductive")},
+    }
+    kept = earlier["by_seed"] if earlier and all(earlier.get(key) == value for key, value in same.items()) else {}
     by_seed = dict(sorted((kept | {seed: _of_seed(cell, part) for seed, part in found.items()}).items()))
     each = list(by_seed.values())
-    mean, interval = metrics.pooled([metrics.Estimate(one["value"], one["interval95"]) for one in each])
+    mean, interval = metrics.pooled([metrics.Estimate(*_numbers(one["value"], one["interval95"])) for one in each])
     return {
         "table": cell.table,
         "method": cell.method,
         "variant": cell.variant,
         "setting": cell.setting,
         "metric": cell.metric,
-        "value": round(mean, 3),
-        "interval95": round(interval, 3),
+        "value": _finite(mean),
+        "interval95": _finite(interval),
         "published": published(cell),
         "seeds": [int(seed) for seed in by_seed],
         "by_seed": by_seed,
@@ -185,9 +199,31 @@ def gather(
 
 
 def _of_seed(cell: AnyCell, part: Mapping[str, Any]) -> dict[str, Any]:
-    mean, interval = metrics.estimate(cell.factor * np.array(part[cell.score]))
-    kept = {key: part[key] for key in ("commit", "hardware")}
-    return {"value": round(mean, 3), "interval95": round(interval, 3), "minutes": round(part["minutes"], 1), **kept}
+    scores = cell.factor * np.array(_numbers(*part[cell.score]))
+    mean, interval = metrics.estimate(scores)
+    kept = {key: part[key] for key in ("precision", "commit", "hardware")}
+    figures = {"value": _finite(mean), "interval95": _finite(interval), **cell.beside(scores)}
+    return figures | {"minutes": round(part["minutes"], 1), **kept}
+
+
+def _finite(number: float) -> float | None:
+    """To three decimals, as a file holds it; None for what is none, since JSON has no infinity."""
+    return round(number, 3) if math.isfinite(number) else None
+
+
+def _numbers(*kept: float | None) -> list[float]:
+    """And back: infinity for None."""
+    return [math.inf if number is None else number for number in kept]
+
+
+def worded(result: Mapping[str, Any]) -> str:
+    """A gathered figure with its interval; medians, and tasks that diverged, where they say more than the mean."""
+    mean = "no mean" if result["value"] is None else f"{result['value']:.2f} ± {result['interval95']:.2f}"
+    seeds = result["by_seed"].values()
+    medians, lost = [one["median"] for one in seeds if "median" in one], sum(one.get("diverged", 0) for one in seeds)
+    words = [f"median {np.mean(medians):.2f}"] if medians else []
+    words += [f"{lost} of {result['tasks'] * len(seeds)} diverged"] if lost else []
+    return f"{mean} ({', '.join(words)})" if words else mean
 
 
 @functools.cache
@@ -235,8 +271,11 @@ def _kept(cell: AnyCell, seed: int, *, scale: float, tasks: int, runs: Path) -> 
 
 
 def digest(asked: Any) -> str:
-    """Eight letters for a dataclass of plain values."""
-    return hashlib.sha256(json.dumps(dataclasses.asdict(asked), sort_keys=True).encode()).hexdigest()[:8]
+    """Eight letters for a dataclass of plain values: for those that are not the defaults, so that one more field leaves
+    the letters of what was asked before as they were."""
+    usual, said = dataclasses.asdict(type(asked)()), dataclasses.asdict(asked)
+    changed = {key: value for key, value in said.items() if value != usual[key]}
+    return hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def read_results(folder: Path) -> list[Mapping[str, Any]]:

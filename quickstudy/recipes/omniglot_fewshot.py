@@ -13,7 +13,7 @@ from quickstudy.recipes.cells import Cell
 
 TABLE = "omniglot-fewshot"
 SETTINGS = ((5, 1), (5, 5), (20, 1), (20, 5))  # (way, shot)
-BASE = Experiment(data="omniglot", split="random", size=28, way=60, query=5, precision="bfloat16")
+BASE = Experiment(data="omniglot", split="random", size=28, way=60, query=5, precision="auto")
 
 PROTOTYPES = {1: replace(BASE, shot=1, steps=6000), 5: replace(BASE, shot=5, steps=3000)}
 MATCHING = {

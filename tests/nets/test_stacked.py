@@ -64,10 +64,23 @@ def test_calibrated_statistics_hold_for_every_task():
     [
         nn.Sequential(nn.Conv2d(1, 4, 3, dilation=2)),
         nn.Sequential(nn.Conv2d(1, 4, 3, padding="same")),
+        nn.Sequential(nn.Conv2d(1, 4, 3, padding="valid")),
+        nn.Sequential(nn.Linear(4, 4), relu := nn.ReLU(), nn.Linear(4, 4), relu),
+        nn.Sequential(linear := nn.Linear(4, 4), nn.ReLU(), linear),
+        nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(2)),
         nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4)),
         conv4((1, 16, 16), width=4, normalization="support"),
     ],
-    ids=["dilation", "same", "torch's batch norm", "statistics of the support"],
+    ids=[
+        "dilation",
+        "same",
+        "valid",
+        "a layer twice",
+        "weights twice",
+        "flattened elsewhere",
+        "torch's batch norm",
+        "statistics of the support",
+    ],
 )
 def test_what_is_not_known_is_left_to_vmap(net):
     assert not stacked.stackable(net)
