@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from quickstudy import tree
-from quickstudy.core import Learner, Objective, QueryLoss, Task, mapped
+from quickstudy.core import Learner, Objective, QueryLoss, Task, TraceLoss, mapped
 
 FOOTPRINT = {"cpu": 2**15, "cuda": 2**26}  # numbers of input worth one call
 Part = tuple[Tensor, list[Tensor | None]]  # the sum of the losses of some items, and its gradients
@@ -115,7 +115,10 @@ def through_the_state(module: Learner, objective: QueryLoss, group: Task) -> Par
 
 
 def _at_once(module: nn.Module, objective: Objective, group: Any) -> Part:
-    loss = mapped(lambda item: objective(module, item), group).sum()
+    if isinstance(objective, TraceLoss) and isinstance(module, Learner):
+        loss = objective.over(module, group).sum()
+    else:
+        loss = mapped(lambda item: objective(module, item), group).sum()
     return loss, list(torch.autograd.grad(loss, trainable(module), allow_unused=True))
 
 

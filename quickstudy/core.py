@@ -100,6 +100,10 @@ class Learner(nn.Module, ABC, Generic[S]):
         """(t, q, way) answers from stacked states for x of (t, q, *shape); likewise."""
         return mapped(lambda pair: self.predict(*pair), (states, x))
 
+    def trace_all(self, support: Examples, way: int) -> Tensor:
+        """(t, n, way): ``trace`` of many streams (t, n, ...); likewise."""
+        return mapped(lambda one: self.trace(one, way), support)
+
     @final  # type: ignore[misc]
     def forward(self, support: Examples, x: Tensor, way: int) -> Tensor:
         """y = f(support, x): (q, way)."""
@@ -137,6 +141,21 @@ class QueryLoss(Generic[S]):
         """(t,) losses of these states on the queries."""
         answers = learner.predict_all(states, tasks.query.x)
         return mapped(lambda pair: self.loss(*pair), (answers, tasks.query.y))
+
+
+class TraceLoss:
+    """The loss on a stream of examples: on each, answered before its own label is seen."""
+
+    def __init__(self, way: int, loss: Callable[[Tensor, Tensor], Tensor] | None = None) -> None:
+        self.way = way
+        self.loss = loss or cross_entropy
+
+    def __call__(self, learner: Learner, stream: Examples) -> Tensor:
+        return self.loss(learner.trace(stream, self.way), stream.y)
+
+    def over(self, learner: Learner, streams: Examples) -> Tensor:
+        """(t,) losses on stacked streams."""
+        return self.loss(learner.trace_all(streams, self.way), streams.y)
 
 
 def mapped(f: Callable[[Any], Any], group: Any) -> Any:

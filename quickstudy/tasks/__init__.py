@@ -2,6 +2,7 @@
 
 from quickstudy.tasks.batches import Batches, batches
 from quickstudy.tasks.episodes import Episodes, episodes
+from quickstudy.tasks.sequences import Sequences, sequences
 from quickstudy.tasks.sines import Sines, sines
 
-__all__ = ["Batches", "Episodes", "Sines", "batches", "episodes", "sines"]
+__all__ = ["Batches", "Episodes", "Sequences", "Sines", "batches", "episodes", "sequences", "sines"]
