@@ -1,4 +1,4 @@
-"""Batch normalization by batch statistics, about as fast as the fused one, with moments and second derivatives of its own.
+"""Batch normalization by batch statistics, about as fast as the fused one; moments and second derivatives of its own.
 
 The fused kernel adds up a channel that lies last number by number: from a few thousand places on, its result has three
 digits in single precision. And PyTorch composes its second derivative of many small operations; written out it is
