@@ -90,20 +90,28 @@ def task(shown: Shown, *, title: str = "") -> Figure:
 
 def regression(adaptations: Sequence[Adaptation], errors: Sequence[Errors]) -> Figure:
     """A panel for each learner: a curve, its support, and what was said after each number of steps; then the errors by
-    step with their 95 % intervals, in the same colours."""
+    step, means with their 95 % intervals and medians, in the same colours. A mean that grows beyond the first ones, as
+    tasks diverge, leaves the picture."""
     figure = _figure(3.4 * (len(adaptations) + 1), 3.3)
     *panels, last = figure.subplots(1, len(adaptations) + 1, gridspec_kw={"wspace": 0.08})
     for i, (axes, shown) in enumerate(zip(panels, adaptations, strict=True)):
         _adapted(axes, shown, i)
     for i, found in enumerate(errors):
-        mean, half = np.array(found.estimates).T
-        last.plot(mean, color=colour(i), label=found.name, marker="o", markersize=3.5, linewidth=1.5)
-        last.fill_between(range(len(mean)), mean - half, mean + half, color=colour(i), alpha=0.25, linewidth=0)
-    last.set(xlabel="gradient steps", title="mean squared error", ylim=(0, None))
+        _by_step(last, found, i)
+    top = 1.1 * max((sum(found.estimates[0]) for found in errors), default=1.0)
+    last.set(xlabel="gradient steps", title="squared error", ylim=(0, top))
     for axes in (*panels, last):
         _plain(axes)
         _literal(axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2).texts)
     return figure
+
+
+def _by_step(axes: Axes, found: Errors, i: int) -> None:
+    """Means and their intervals as far as they are numbers; medians."""
+    mean, half = np.array(found.estimates).T
+    axes.plot(mean, color=colour(i), label=f"{found.name}, mean", marker="o", markersize=3.5, linewidth=1.5)
+    axes.fill_between(range(len(mean)), mean - half, mean + half, color=colour(i), alpha=0.25, linewidth=0)
+    axes.plot(np.median(found.of_tasks, axis=0), color=colour(i), label="median", linestyle=":", linewidth=1.5)
 
 
 def _adapted(axes: Axes, shown: Adaptation, i: int) -> None:

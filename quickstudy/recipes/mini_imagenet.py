@@ -1,0 +1,64 @@
+"""miniImageNet, 5 ways, 1 and 5 shots: the table of Ravi and Larochelle (2017) and of what came after.
+
+Protocol: their 64 / 16 / 20 classes, 84 x 84, test tasks with 15 queries a class; nets of four blocks with 64 filters,
+for inner loops with 32. The papers train for some ten thousand episodes; ``steps`` here are an hour or so of two cores
+for each training, and ``quickstudy reproduce miniimagenet-fewshot --scale 10`` takes ten times as many.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from quickstudy.experiment import Experiment
+from quickstudy.recipes.cells import Cell
+
+TABLE = "miniimagenet-fewshot"
+SHOTS = (1, 5)
+BASE = Experiment(data="mini_imagenet", size=84, precision="auto")
+PROTOTYPES = {
+    1: replace(BASE, way=30, shot=1, query=5, steps=1500),
+    5: replace(BASE, way=20, shot=5, query=5, steps=1200),
+}
+MATCHING = replace(BASE, learner="matching", way=20, query=5, steps=1500)
+CLASSIFIER = replace(BASE, learner="classifier", way=32, shot=1, query=3, steps=2000)  # batches of 128
+INNER = replace(BASE, way=5, query=15, batch=4, precision="float32", calibrated=False)
+STEPS = {1: 600, 5: 250}  # of inner loops, by shot
+MAML = {"width": 32, "stride": False, "steps": 5, "test_steps": 10, "rate": 0.01}
+
+
+def _cells(method: str, variant: str, asked: dict[int, Experiment] | Experiment, *, trained: bool = True) -> list[Cell]:
+    by_shot = asked if isinstance(asked, dict) else {shot: replace(asked, shot=shot) for shot in SHOTS}
+    return [Cell(TABLE, method, variant, 5, shot, by_shot[shot], trained) for shot in SHOTS]
+
+
+def _supervised(method: str, variant: str, learner: str = "classifier", **options: Any) -> list[Cell]:
+    """Trained once on all training classes, whatever the shot."""
+    asked = replace(CLASSIFIER, learner=learner, options=options)
+    return _cells(method, variant, dict.fromkeys(SHOTS, asked))
+
+
+def _inner(learner: str, options: dict[str, Any], **changes: Any) -> dict[int, Experiment]:
+    asked = replace(INNER, learner=learner, options=options, **changes)
+    return {shot: replace(asked, shot=shot, steps=STEPS[shot]) for shot in SHOTS}
+
+
+def _meta_lstm() -> dict[int, Experiment]:
+    """With as many inner steps as the paper takes."""
+    return {1: _inner("meta_lstm", {"steps": 12})[1], 5: _inner("meta_lstm", {"steps": 8})[5]}
+
+
+CELLS = [
+    *_cells("pixels", "cosine, 64/16/20 split", replace(BASE, learner="neighbours"), trained=False),
+    *_supervised("nearest neighbour baseline", ""),
+    *_supervised("fine-tuning baseline", "", "finetune", rate=0.003, steps=50),
+    *_supervised("Baseline++ (cosine head)", "Conv-4", "baseline_plus_plus"),
+    *_cells("prototypical networks", "squared Euclidean", PROTOTYPES),
+    *_cells("matching networks", "no FCE", MATCHING),
+    *_cells("matching networks", "FCE", replace(MATCHING, steps=300, options={"context": True})),
+    *_cells("MAML", "second order", _inner("maml", MAML)),
+    *_cells("MAML", "first order", _inner("maml", MAML, estimator="first_order")),
+    *_cells("MAML", "second order, statistics of the support", _inner("maml", MAML | {"normalization": "support"})),
+    *_cells("Meta-LSTM", "", _meta_lstm()),
+    *_cells("ANIL", "", _inner("anil", MAML)),
+]
