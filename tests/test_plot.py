@@ -112,6 +112,17 @@ def test_a_regression_shows_the_truth_the_support_and_every_stage():
     assert np.array_equal(lines["true"], shown[0].true)
     assert np.array_equal(lines["after 3 steps"], shown[0].said[3])
     assert np.array_equal(lines["support"], shown[0].support[:, 1])
-    for line, one in zip(last.lines, found, strict=True):
-        assert line.get_ydata() == pytest.approx([e.mean for e in one.estimates])
+    means, medians = last.lines[::2], last.lines[1::2]
+    for mean, median, one in zip(means, medians, found, strict=True):
+        assert mean.get_ydata() == pytest.approx([e.mean for e in one.estimates])
+        assert median.get_ydata() == pytest.approx(np.median(one.of_tasks, axis=0))
+    assert drawn(figure)
+
+
+def test_a_task_that_diverges_leaves_the_picture_and_the_median_in_it():
+    learner, exam = learners.maml_regressor(widths=(4,), rate=1e30), sines(5, 30)
+    found = errors(learner, exam, 9, steps=3)
+    assert not np.isfinite(found.of_tasks[:, -1]).any()
+    figure = plot.regression([adaptation(learner, exam[0], steps=(0,), name="a")], [found])
+    assert 0 < figure.axes[-1].get_ylim()[1] < 100
     assert drawn(figure)
