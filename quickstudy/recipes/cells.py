@@ -26,10 +26,10 @@ from quickstudy import devices, metrics
 from quickstudy.core import Learner
 from quickstudy.data import Splits
 from quickstudy.evaluate import evaluate
-from quickstudy.experiment import Experiment, versions
+from quickstudy.experiment import CALIBRATION, Experiment, versions
 from quickstudy.storage import read_json, write_json
 from quickstudy.tasks import episodes
-from quickstudy.train import Progress
+from quickstudy.train import Progress, calibrate
 
 C = TypeVar("C", bound="AnyCell")
 KEY = ("table", "method", "variant", "setting")
@@ -98,6 +98,7 @@ class Cell(AnyCell):
     asked: Experiment  # what is trained, in precision "auto": that in which a machine is fastest
     trained: bool = True
     minutes: float | None = None  # the budget as time on this machine, instead of asked.steps
+    calibrated: bool = False  # measured with statistics averaged over training tasks, however it was trained
 
     @property
     def setting(self) -> str:
@@ -119,6 +120,8 @@ class Cell(AnyCell):
             asked = dataclasses.replace(asked, precision=devices.native())
         folder = runs / self.table / f"{self.stamp(seed, scale)}-{asked.precision}{budget}"
         learner, done = self._learner(asked, splits, folder, progress)
+        if self.calibrated:
+            calibrate(learner, asked.tasks(splits, learner), CALIBRATION)
         drawn = episodes(splits.test, self.way, self.shot, 15)
         result = evaluate(learner, drawn, tasks, name=self.title, shown=0, progress=progress)
         return Scores(result.accuracy, result.transductive, splits.sha256, done, asked.precision)
