@@ -1,7 +1,7 @@
 """Omniglot by gradient descent inside the task: further rows of the table of ``omniglot_fewshot``.
 
 The published MAML rows normalize queries together (transductive), and so do the cells that answer them; beside them are
-inductive ones: the same trainings with statistics averaged over training tasks, and trainings with those of the support.
+inductive ones: the same trainings with statistics averaged over training tasks, and ones with those of the support.
 The authors train for 60,000 iterations with as many queries as shots; these cells take far fewer steps, each of which
 learns more from 15 queries a class.
 """
