@@ -69,6 +69,8 @@ def train(
     way: int = 30,
     shot: int = 1,
     query: int = 5,
+    length: int | None = None,
+    labels: int | None = None,
     batch: int = 1,
     steps: int | None = None,
     minutes: float | None = None,
@@ -87,6 +89,7 @@ def train(
               quickstudy train matching --shot 5 --options context=true
               quickstudy train --resume runs/prototypes-omniglot-60way-1shot-seed0
               quickstudy train maml --way 5 --batch 16 --estimator first_order
+              quickstudy train mann --data omniglot --size 20 --way 5 --batch 16
               torchrun --nproc-per-node 2 -m quickstudy train prototypes --batch 4
 
     Args:
@@ -96,6 +99,8 @@ def train(
         way: classes of a training episode.
         shot: examples of each class to learn from.
         query: examples of each class to answer for.
+        length: steps of a stream, for learners that read sequences (lstm, mann); ten times way unless given.
+        labels: names that the classes of a stream are drawn from; as many as classes unless given, 3125 for strings.
         batch: episodes a step, which the processes of torchrun share.
         steps: length of the training (2,000 unless --minutes is given).
         minutes: length of the training as time; turned into steps once, at the start.
@@ -111,7 +116,7 @@ def train(
     from quickstudy.commands.train import go_on, start
     from quickstudy.parallel import group
 
-    asked = (learner, data, split, size, way, shot, query, batch, steps, minutes, rate)
+    asked = (learner, data, split, size, way, shot, query, length, labels, batch, steps, minutes, rate)
     rest = (estimator, optimizer, precision, seed, options, out)
     with group():
         if resume is not None:

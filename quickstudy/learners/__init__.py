@@ -5,8 +5,10 @@ from quickstudy.learners.baseline_plus_plus import baseline_plus_plus
 from quickstudy.learners.classifier import classifier
 from quickstudy.learners.density import density
 from quickstudy.learners.finetune import finetune
+from quickstudy.learners.lstm import lstm
 from quickstudy.learners.maml import maml
 from quickstudy.learners.maml_regressor import maml_regressor as maml_regressor
+from quickstudy.learners.mann import mann
 from quickstudy.learners.matching import matching
 from quickstudy.learners.meta_lstm import meta_lstm
 from quickstudy.learners.meta_sgd import meta_sgd
@@ -21,7 +23,9 @@ __all__ = [
     "classifier",
     "density",
     "finetune",
+    "lstm",
     "maml",
+    "mann",
     "matching",
     "meta_lstm",
     "meta_sgd",
