@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 import numpy as np
+from PIL import Image
 
 from quickstudy import metrics
 
@@ -166,6 +169,66 @@ def histogram(rights: np.ndarray, asked: int, span: tuple[int, int], index: int,
             f'fill="{colour(index)}"><title>{count:,} tasks with {some} of {asked} right</title></rect>'
         )
     return axes.svg(f"Accuracy per task of {name}", *parts)
+
+
+def by_instance(series: Mapping[int, Sequence[metrics.Estimate]], chance: float, describe: str) -> str:
+    """Accuracy by instance, from the first on, with 95 % intervals; a dashed line where guessing would be."""
+    most = max(len(estimates) for estimates in series.values())
+    axes = Axes((1, max(2, most)), (0, 100))
+    level = axes.up(100 * chance)
+    parts = [
+        axes.frame("instance of a class", "right, %", range(1, most + 1), range(0, 101, 20)),
+        f'<line class="axis" x1="{axes.left}" x2="{axes.width - axes.right}" y1="{level:.1f}" y2="{level:.1f}" '
+        'stroke-dasharray="3 3"><title>guessing</title></line>',
+    ]
+    for index, estimates in series.items():
+        met = [(k, *(100 * v for v in one)) for k, one in enumerate(estimates, 1) if math.isfinite(one.mean)]
+        parts.append(_line(axes, index, [(k, mean) for k, mean, _ in met], True))
+        for k, mean, half in met:
+            if math.isfinite(half):
+                x, low, high = axes.across(k), axes.up(_clip(mean - half, 0, 100)), axes.up(_clip(mean + half, 0, 100))
+                parts.append(f'<path d="M{x:.1f} {low:.1f}V{high:.1f}" stroke="{colour(index)}" stroke-width="1.5"/>')
+    return axes.svg(describe, *parts)
+
+
+def heatmap(values: np.ndarray, *, xlabel: str, ylabel: str, classes: Sequence[int], describe: str) -> str:
+    """(rows, columns) of shares from 0 to 1 as the strength of one colour, first row on top; ``classes`` of the columns
+    are written below them."""
+    rows, columns = values.shape
+    axes = Axes((0, columns), (rows, 0), width=520, height=56 + max(120, min(320, 6 * rows)), bottom=40, top=20)
+    width, height = axes.across(columns) - axes.left, axes.up(rows) - axes.up(0)
+    ticks = [tick for tick in _ticks(0, rows) if tick < rows]
+    names = "".join(
+        f'<text x="{axes.across(i + 0.5):.1f}" y="{axes.up(rows) + 9:.1f}" text-anchor="middle" '
+        f'font-size="{min(9.0, 1.6 * width / columns):.1f}" fill="{colour(label)}">{label + 1}</text>'
+        for i, label in enumerate(classes)
+    )
+    image = (
+        f'<image class="crisp" x="{axes.left}" y="{axes.up(0):.1f}" width="{width:.1f}" height="{height:.1f}" '
+        f'preserveAspectRatio="none" href="data:image/png;base64,{_shades(values)}"/>'
+    )
+    floor = axes.up(rows)
+    box = f'<path class="axis" d="M{axes.left} {axes.up(0):.1f}V{floor:.1f}H{axes.left + width:.1f}" fill="none"/>'
+    marks = "".join(
+        f'<text x="{axes.left - 7}" y="{axes.up(tick + 0.5) + 4:.1f}" text-anchor="end">{_number(tick + 1)}</text>'
+        for tick in ticks
+    )
+    words = (
+        f'<text x="{axes.left + width:.1f}" y="{axes.height - 5}" text-anchor="end">{escape(xlabel)}</text>'
+        f'<text class="what" x="0" y="12">{escape(ylabel)}</text>'
+    )
+    return axes.svg(describe, image, box, marks, names, words)
+
+
+def _shades(values: np.ndarray) -> str:
+    """A PNG in base64, a pixel for each value: one colour, opaque at 1."""
+    tone = [int(COLOURS[0][i : i + 2], 16) for i in (1, 3, 5)]
+    pixels = np.empty((*values.shape, 4), dtype=np.uint8)
+    pixels[..., :3] = tone
+    pixels[..., 3] = np.rint(255 * np.clip(values, 0, 1))
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()
 
 
 def _line(axes: Axes, index: int, points: Points, dots: bool) -> str:

@@ -43,7 +43,8 @@ class Instances:
         return (self.right & there)[some].sum(1) / there[some].sum(1)
 
     def estimates(self, most: int) -> list[metrics.Estimate]:
-        """The accuracy at instances 1 to ``most`` with its 95 % interval over streams; nan where none is met so often."""
+        """The accuracy at instances 1 to ``most``, with its 95 % interval over streams; nan where none is met so
+        often."""
         shares = [self.of_streams(k) for k in range(1, most + 1)]
         return [metrics.estimate(some) if some.size else metrics.Estimate(np.nan, np.nan) for some in shares]
 

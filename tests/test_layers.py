@@ -22,7 +22,7 @@ LAYERS = [
     {"train", "evaluate", "instances", "regression", "checks"},
     {"experiment"},
     {"maps", "molecules"},
-    {"charts", "gallery", "plot", "report"},
+    {"charts", "gallery", "inside", "plot", "report"},
     {"estimator", "optim", "recipes", "studio"},
     {"commands"},
     {"__main__"},

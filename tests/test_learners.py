@@ -15,12 +15,14 @@ OPTIONS = {  # what a name needs besides the shape
     "anil": {**WAY, "steps": 2},
     "baseline_plus_plus": {**CLASSES, "epochs": 2, "rate": 0.1},
     "classifier": CLASSES,
+    "feedforward": {**WAY, "hidden": 5},
     "finetune": {**CLASSES, "steps": 3},
     "lstm": {**WAY, "hidden": 5},
     "maml": {**WAY, "steps": 2},
     "mann": {**WAY, "hidden": 5, "rows": 7, "width": 3, "heads": 2},
     "meta_lstm": {**WAY, "steps": 2, "hidden": 4},
     "meta_sgd": WAY,
+    "neural_process": {**WAY, "hidden": 6},
     "reptile": {**WAY, "steps": 2, "test_steps": 3, "batch": 4},
 }
 VARIANTS = [  # (name, options, normalizations) beside them
@@ -39,8 +41,8 @@ VARIANTS = [  # (name, options, normalizations) beside them
     ("reptile", {"inner": "sgd", "rate": 0.1}, ["calibrated"]),
     ("siamese", TUNED, ["group"]),
 ]
-BLACK_BOX = {"lstm", "mann"}  # what such a net says is up to its weights
-ON_PIXELS = {"density", "neighbours"} | BLACK_BOX
+BLACK_BOX = {"feedforward", "lstm", "mann", "neural_process"}  # what such a net says is up to its weights
+ON_PIXELS = {"density", "feedforward", "lstm", "mann", "neighbours"}
 STEPPING = {"anil", "finetune", "maml", "meta_lstm", "meta_sgd", "reptile"}  # steps of gradient descent do not add up
 STEPPING |= {"baseline_plus_plus"}
 FIXED = {"anil", "maml", "meta_lstm", "meta_sgd", "reptile"}  # the classes of a learned head are not alike

@@ -1,4 +1,4 @@
-"""Memory-augmented neural networks (Santoro et al., 2016): what was seen is written down, and found again by content."""
+"""Memory-augmented neural networks (Santoro et al., 2016): what was seen is written down and found again by content."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from quickstudy import tree
+from quickstudy.core import Examples
 from quickstudy.learners.sequential import Sequential
 from quickstudy.nets.cells import Cell, FeedForward, Recurrent
 from quickstudy.nets.codes import code
 from quickstudy.nets.memory import Access, Accessed, LeastRecentlyUsed
+
+STRENGTH, KEYS = 8.0, 5.0  # of looking, and of a usual layer's weights, before training
 
 
 class Remembering(NamedTuple):
@@ -30,13 +34,22 @@ class MemoryCell(Cell):
     next input to the controller.
     """
 
-    def __init__(self, controller: Cell, gates: int, access: LeastRecentlyUsed) -> None:
+    def __init__(self, controller: Cell, access: LeastRecentlyUsed) -> None:
         super().__init__()
         self.controller, self.access = controller, access
         self.sizes = (access.heads * access.width, access.heads, access.heads)
-        self.found = nn.Linear(self.sizes[0], gates, bias=False)  # with the input's, one layer of both
+        self.found = nn.Linear(self.sizes[0], controller.projected, bias=False)  # with the input's, one layer of both
         self.head = nn.Linear(controller.outputs, sum(self.sizes))
-        self.outputs = controller.outputs + self.sizes[0]
+        self.projected, self.outputs = controller.projected, controller.outputs + self.sizes[0]
+        self._look_from_the_start()
+
+    def _look_from_the_start(self) -> None:
+        """Keys that differ as inputs do, sharply looked for: from flat readings a memory is learned late or never."""
+        with torch.no_grad():
+            keys, strength, _ = self.head.bias.split(self.sizes)
+            keys.zero_()
+            strength.fill_(STRENGTH)
+            self.head.weight[: self.sizes[0]] *= KEYS
 
     def start(self, like: Tensor) -> Remembering:
         access = self.access.start(like)
@@ -59,6 +72,22 @@ class MemoryCell(Cell):
         return torch.cat([hidden, found], -1), Remembering(controller, access, found), done
 
 
+class MANN(Sequential):
+    """Slow: all weights. Fast: the memory, what the controller keeps, the last label."""
+
+    cell: MemoryCell
+
+    def accesses(self, support: Examples, way: int) -> Accessed:
+        """What every step of a stream did in the memory: (n, heads, rows) weights and (n, rows) usage."""
+        state = self.init(way)
+        inputs, _ = self.inputs(state, support)
+        net, done = state.net, []
+        for projected in self.cell.project(inputs).unbind(-2):
+            _, net, one = self.cell.looked(projected, net)
+            done.append(one)
+        return tree.stack(done)
+
+
 def mann(
     shape: tuple[int, int, int],
     *,
@@ -70,7 +99,7 @@ def mann(
     heads: int = 4,
     gamma: float = 0.95,
     strings: bool = False,
-) -> Sequential:
+) -> MANN:
     """The paper's: an LSTM of 200 units, 128 rows of 40, four heads. Slow: all weights. Fast: the memory and what the
     controller keeps. The ``controller`` is "lstm" or "feedforward"; with ``strings`` the labels are strings of five
     letters. The strength of looking is learned, as in the neural Turing machine; the paper's equation has none."""
@@ -79,5 +108,4 @@ def mann(
     if controller not in ("lstm", "feedforward"):
         raise ValueError(f"no controller is called {controller!r}; choose lstm or feedforward")
     net: Cell = Recurrent(inputs, hidden) if controller == "lstm" else FeedForward(inputs, hidden)
-    gates = 4 * hidden if controller == "lstm" else hidden
-    return Sequential(MemoryCell(net, gates, LeastRecentlyUsed(rows, width, heads, gamma=gamma)), labels)
+    return MANN(MemoryCell(net, LeastRecentlyUsed(rows, width, heads, gamma=gamma)), labels)

@@ -14,6 +14,7 @@ from quickstudy.nets.lstm import Carry, LSTMCell
 class Cell(nn.Module, ABC):
     """One step, in two parts: what does not depend on the state can be done for all steps of a sequence at once."""
 
+    projected: int  # the k of the first part
     outputs: int
 
     @abstractmethod
@@ -35,7 +36,7 @@ class Recurrent(Cell):
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
         self.cell = LSTMCell(inputs, hidden)
-        self.outputs = hidden
+        self.projected, self.outputs = 4 * hidden, hidden
 
     def start(self, like: Tensor) -> Carry:
         return self.cell.start(like)
@@ -54,7 +55,7 @@ class FeedForward(Cell):
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
         self.layer = nn.Linear(inputs, hidden)
-        self.outputs = hidden
+        self.projected = self.outputs = hidden
 
     def start(self, like: Tensor) -> tuple[()]:
         return ()

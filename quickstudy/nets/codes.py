@@ -66,5 +66,7 @@ def code(labels: int, *, strings: bool) -> Code:
     """One-hot for so many labels; or strings, of which there are 3,125. Raises ValueError for strings of another
     number of labels."""
     if strings and labels != Strings.labels:
-        raise ValueError(f"strings of five letters are {Strings.labels} labels, got {labels}; say labels {Strings.labels}")
+        raise ValueError(
+            f"strings of five letters are {Strings.labels} labels, got {labels}; say labels {Strings.labels}"
+        )
     return Strings() if strings else OneHot(labels)

@@ -1,9 +1,9 @@
-"""An external memory: rows that are found by what they hold, read, erased and written (Graves, Wayne & Danihelka, 2014).
+"""An external memory: rows found by what they hold, read, erased and written (Graves, Wayne & Danihelka, 2014).
 
 Functions of (..., rows, width) memories, which they leave as they are, whatever axes stand in front: they can be mapped
-over tasks, or be given the tasks as an axis of their own. Every head has weights over the rows, (..., heads, rows), which
-sum to one. ``LeastRecentlyUsed`` is the access of Santoro et al. (2016): new things go where nobody has looked for long,
-or where the last answer was found.
+over tasks, or be given the tasks as an axis of their own. Every head has weights over the rows, (..., heads, rows),
+which sum to one. ``LeastRecentlyUsed`` is the access of Santoro et al. (2016): new things go where nobody has looked
+for long, or where the last answer was found.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from quickstudy.nets.attention import full_precision
 
 
 def address(memory: Tensor, keys: Tensor, strength: Tensor) -> Tensor:
-    """(..., heads, rows) weights: a softmax of ``strength`` (..., heads) times the cosine of the keys (..., heads, width)
-    to the rows. At strength 1 the softmax over many rows is nearly flat, since a cosine is at most 1."""
+    """(..., heads, rows) weights: a softmax of ``strength`` (..., heads) times the cosine of the keys
+    (..., heads, width) to the rows. At strength 1 it is nearly flat over many rows, a cosine being at most 1."""
     with full_precision(memory):
         keys = keys.to(memory)
         lengths = _length(keys)[..., None] * _length(memory)[..., None, :]  # cheaper than a memory of unit rows
@@ -89,9 +89,7 @@ class LeastRecentlyUsed:
         shapes = (self.rows, self.width), (self.heads, self.rows), (self.rows,)
         return Access(*(like.new_zeros(*axes, *shape) for shape in shapes))
 
-    def __call__(
-        self, state: Access, keys: Tensor, strength: Tensor, gate: Tensor
-    ) -> tuple[Tensor, Access, Accessed]:
+    def __call__(self, state: Access, keys: Tensor, strength: Tensor, gate: Tensor) -> tuple[Tensor, Access, Accessed]:
         """What is read, (..., heads, width), the next state, and the weights.
 
         Each head first writes its key (..., heads, width): the share ``gate`` (..., heads), from 0 to 1, at the rows it
