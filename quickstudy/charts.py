@@ -195,29 +195,27 @@ def heatmap(values: np.ndarray, *, xlabel: str, ylabel: str, classes: Sequence[i
     """(rows, columns) of shares from 0 to 1 as the strength of one colour, first row on top; ``classes`` of the columns
     are written below them."""
     rows, columns = values.shape
-    axes = Axes((0, columns), (rows, 0), width=520, height=56 + max(120, min(320, 6 * rows)), bottom=40, top=20)
-    width, height = axes.across(columns) - axes.left, axes.up(rows) - axes.up(0)
-    ticks = [tick for tick in _ticks(0, rows) if tick < rows]
-    names = "".join(
-        f'<text x="{axes.across(i + 0.5):.1f}" y="{axes.up(rows) + 9:.1f}" text-anchor="middle" '
-        f'font-size="{min(9.0, 1.6 * width / columns):.1f}" fill="{colour(label)}">{label + 1}</text>'
+    axes = Axes((0, columns), (0, rows), width=520, height=60 + max(120, min(320, 6 * rows)), bottom=40, top=20)
+    left, right, top, floor = axes.across(0), axes.across(columns), axes.up(rows), axes.up(0)
+    size = min(9.0, 1.6 * (right - left) / columns)
+    parts = [
+        f'<image class="crisp" x="{left}" y="{top:.1f}" width="{right - left:.1f}" height="{floor - top:.1f}" '
+        f'preserveAspectRatio="none" href="data:image/png;base64,{_shades(values)}"/>',
+        f'<path class="axis" d="M{left} {top:.1f}V{floor:.1f}H{right:.1f}" fill="none"/>',
+        f'<text x="{right:.1f}" y="{axes.height - 8}" text-anchor="end">{escape(xlabel)}</text>',
+        f'<text class="what" x="0" y="12">{escape(ylabel)}</text>',
+    ]
+    parts += [
+        f'<text x="{left - 7}" y="{axes.up(rows - tick + 0.5) + 4:.1f}" text-anchor="end">{_number(tick)}</text>'
+        for tick in _ticks(0, rows)
+        if 0 < tick <= rows
+    ]
+    parts += [
+        f'<text x="{axes.across(i + 0.5):.1f}" y="{floor + 11:.1f}" text-anchor="middle" '
+        f'style="font-size:{size:.1f}px; fill:{colour(label)}">{label + 1}</text>'
         for i, label in enumerate(classes)
-    )
-    image = (
-        f'<image class="crisp" x="{axes.left}" y="{axes.up(0):.1f}" width="{width:.1f}" height="{height:.1f}" '
-        f'preserveAspectRatio="none" href="data:image/png;base64,{_shades(values)}"/>'
-    )
-    floor = axes.up(rows)
-    box = f'<path class="axis" d="M{axes.left} {axes.up(0):.1f}V{floor:.1f}H{axes.left + width:.1f}" fill="none"/>'
-    marks = "".join(
-        f'<text x="{axes.left - 7}" y="{axes.up(tick + 0.5) + 4:.1f}" text-anchor="end">{_number(tick + 1)}</text>'
-        for tick in ticks
-    )
-    words = (
-        f'<text x="{axes.left + width:.1f}" y="{axes.height - 5}" text-anchor="end">{escape(xlabel)}</text>'
-        f'<text class="what" x="0" y="12">{escape(ylabel)}</text>'
-    )
-    return axes.svg(describe, image, box, marks, names, words)
+    ]
+    return axes.svg(describe, *parts)
 
 
 def _shades(values: np.ndarray) -> str:

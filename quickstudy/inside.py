@@ -28,19 +28,19 @@ def by_instance(results: Sequence[Instances], most: int) -> str:
     )
     chart = charts.by_instance(dict(enumerate(found)), 1 / first.way, f"accuracy by instance: {told}")
     keys = "".join(f"<li>{charts.key(i)} {escape(one.name)}</li>" for i, one in enumerate(results))
-    head = "".join(f'<th scope="col">{k}</th>' for k in range(1, most + 1))
+    head = "".join(f'<th scope="col">{charts.dot(i)} {escape(one.name)}</th>' for i, one in enumerate(results))
     rows = "".join(
-        f'<tr><th scope="row">{charts.dot(i)} {escape(one.name)}</th>{"".join(map(_number, e))}</tr>'
-        for i, (one, e) in enumerate(zip(results, found, strict=True))
+        f'<tr><th scope="row">{k}</th>{"".join(map(_number, each))}</tr>'
+        for k, each in enumerate(zip(*found, strict=True), 1)
     )
     return (
         "<section>\n<h2>Accuracy by instance</h2>\n<p>How often a class is named rightly when it is met the first "
         f"time, the second, and so on: mean and 95 % interval over {count:,} streams of {length} examples of "
         f"{first.way} classes never seen. Each example is named before its label is told; the class of each step is "
-        f'drawn independently of the steps before.</p>\n<ul class="legend">{keys}</ul>\n<figure>{chart}</figure>\n'
-        '<div class="scroll" tabindex="0" role="region" aria-label="Accuracy by instance">\n'
-        f'<table class="results"><thead><tr><th scope="col">instance</th>{head}</tr></thead>\n'
-        f"<tbody>{rows}</tbody></table></div>\n</section>\n"
+        f'drawn independently of the steps before.</p>\n<ul class="legend">{keys}</ul>\n'
+        f'<div class="pair"><figure>{chart}</figure>\n<div class="scroll" tabindex="0" role="region" '
+        'aria-label="Accuracy by instance"><table class="instances"><thead><tr><th scope="col">instance</th>'
+        f"{head}</tr></thead>\n<tbody>{rows}</tbody></table></div></div>\n</section>\n"
     )
 
 
@@ -99,7 +99,7 @@ def attention(learner: Matching, task: Task, name: str) -> str:
     return (
         f"<section>\n<h2>Where {escape(name)} looks</h2>\n<p>The attention of one task: a row is a query, a column an "
         "example of the support, with the number of its class below. Both are in the order of their classes: what lies "
-        f"on the diagonal of blocks is right.</p>\n<figure>{chart}</figure>\n</section>\n"
+        f'on the diagonal of blocks is right.</p>\n<div class="pair"><figure>{chart}</figure></div>\n</section>\n'
     )
 
 
