@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given
@@ -19,9 +21,7 @@ def looped(access, steps):
     usage, reads = [0.0] * rows, []
     for keys, strength, gate in steps:
         order = sorted(range(rows), key=lambda row: (usage[row], row))
-        to = [
-            [gate[h] * last[h][row] + (1 - gate[h]) * (row == order[h]) for row in range(rows)] for h in range(heads)
-        ]
+        to = [[gate[h] * last[h][row] + (1 - gate[h]) * (row == order[h]) for row in range(rows)] for h in range(heads)]
         for row in order[:heads]:
             held[row] = [0.0] * width
         held = [
@@ -38,7 +38,10 @@ def looped(access, steps):
 
 
 def weights(held, key, strength):
-    cosines = [torch.nn.functional.cosine_similarity(torch.tensor(key, dtype=T), torch.tensor(row, dtype=T), dim=0) for row in held]
+    cosines = [
+        torch.nn.functional.cosine_similarity(torch.tensor(key, dtype=T), torch.tensor(row, dtype=T), dim=0)
+        for row in held
+    ]
     return torch.softmax(strength * torch.stack(cosines), 0).tolist()
 
 
@@ -98,9 +101,7 @@ def test_what_was_written_is_found_by_its_key():
 def test_addressing_is_a_softmax_of_cosines():
     held, keys, strength = torch.randn(2, 5, 4, dtype=T), torch.randn(2, 3, 4, dtype=T), torch.rand(2, 3, dtype=T) * 9
     cosines = torch.nn.functional.cosine_similarity(keys[:, :, None], held[:, None], dim=-1)
-    torch.testing.assert_close(
-        memory.address(held, keys, strength), torch.softmax(strength[..., None] * cosines, -1)
-    )
+    torch.testing.assert_close(memory.address(held, keys, strength), torch.softmax(strength[..., None] * cosines, -1))
 
 
 def test_an_empty_memory_is_looked_through_evenly_with_finite_gradients():
@@ -129,7 +130,7 @@ def test_the_gate_chooses_between_a_free_row_and_the_last_one_read(gate):
     access = LeastRecentlyUsed(5, 4, 1, gamma=0.9)
     keys, strength, _ = inputs(3, 1, 4)
     _, _, done = run(access, keys, strength, torch.full((3, 1), gate, dtype=T))
-    for before, after in zip(done, done[1:], strict=False):
+    for before, after in itertools.pairwise(done):
         free = memory.least_used(before.usage, 1)
         torch.testing.assert_close(after.write, before.read if gate else free)
 
