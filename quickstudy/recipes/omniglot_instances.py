@@ -17,7 +17,8 @@ TABLE = "omniglot-instances"
 INSTANCES = (1, 2, 3, 4, 5, 10)
 FIVE = Experiment(data="omniglot", split="random", size=20, way=5, batch=16)
 FIFTEEN = replace(FIVE, way=15, labels=5**5, options={"strings": True})
-ONE_HOT, STRINGS = "one-hot labels, 5 classes", "string labels, 15 classes"
+PIXELS = replace(FIVE, learner="neighbours", options={"dark": True})  # the files' own polarity; any names will do
+ONE_HOT, FEWER, STRINGS = "one-hot labels, 5 classes", "string labels, 5 classes", "string labels, 15 classes"
 
 
 @dataclass(frozen=True)
@@ -50,4 +51,6 @@ CELLS = [
     *_cells("feedforward", ONE_HOT, replace(FIVE, learner="feedforward", steps=625)),
     *_cells("MANN LRUA, LSTM controller", STRINGS, replace(FIFTEEN, learner="mann", steps=1250)),
     *_cells("LSTM", STRINGS, replace(FIFTEEN, learner="lstm", steps=1250)),
+    *_cells("kNN, raw pixels", FEWER, PIXELS, trained=False),
+    *_cells("kNN, raw pixels", STRINGS, replace(PIXELS, way=15), trained=False),
 ]
