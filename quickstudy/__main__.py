@@ -15,10 +15,10 @@ import tyro
 from tyro.conf import Positional, arg
 
 from quickstudy import __version__
-from quickstudy.commands.tasks import TestTasks
+from quickstudy.commands.tasks import TestStreams, TestTasks
 from quickstudy.files import FileProblem
 
-USUAL, FEWER = TestTasks(), TestTasks(tasks=300)
+USUAL, FEWER, STREAMS = TestTasks(), TestTasks(tasks=300), TestStreams()
 Precision = Literal["auto", "float32", "bfloat16"]
 EstimatorName = Literal["unroll", "first_order", "reptile", "implicit"]
 Options = Annotated[
@@ -69,6 +69,8 @@ def train(
     way: int = 30,
     shot: int = 1,
     query: int = 5,
+    length: int | None = None,
+    labels: int | None = None,
     batch: int = 1,
     steps: int | None = None,
     minutes: float | None = None,
@@ -87,6 +89,7 @@ def train(
               quickstudy train matching --shot 5 --options context=true
               quickstudy train --resume runs/prototypes-omniglot-60way-1shot-seed0
               quickstudy train maml --way 5 --batch 16 --estimator first_order
+              quickstudy train mann --data omniglot --size 20 --way 5 --batch 16
               torchrun --nproc-per-node 2 -m quickstudy train prototypes --batch 4
 
     Args:
@@ -96,6 +99,8 @@ def train(
         way: classes of a training episode.
         shot: examples of each class to learn from.
         query: examples of each class to answer for.
+        length: steps of a stream, for learners that read sequences (lstm, mann); ten times way unless given.
+        labels: names that the classes of a stream are drawn from; as many as classes unless given, 3125 for strings.
         batch: episodes a step, which the processes of torchrun share.
         steps: length of the training (2,000 unless --minutes is given).
         minutes: length of the training as time; turned into steps once, at the start.
@@ -111,7 +116,7 @@ def train(
     from quickstudy.commands.train import go_on, start
     from quickstudy.parallel import group
 
-    asked = (learner, data, split, size, way, shot, query, batch, steps, minutes, rate)
+    asked = (learner, data, split, size, way, shot, query, length, labels, batch, steps, minutes, rate)
     rest = (estimator, optimizer, precision, seed, options, out)
     with group():
         if resume is not None:
@@ -160,12 +165,38 @@ def compare(
     run_comparison(subjects, on, out, json)
 
 
+def instances(
+    subjects: Annotated[Positional[tuple[str, ...]], arg(metavar="RUN|LEARNER ...")],
+    on: TestStreams = STREAMS,
+    most: int = 10,
+    out: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Measure accuracy by instance: when a class of a stream is met the first time, the second, and so on.
+
+    Every learner can be measured so: each drawing is named by what was learned from those before it.
+
+    Examples: quickstudy instances runs/mann-omniglot-5way-1shot-seed0 --out instances.html
+              quickstudy instances neighbours --data omniglot --size 20 --way 5 --json
+
+    Args:
+        subjects: run folders, or names of learners that need no training.
+        most: the last instance that is shown.
+        out: an HTML page to write, with a look inside learners that have a memory or attention.
+        json: print one JSON object.
+    """
+    from quickstudy.commands.instances import run
+
+    run(subjects, on, most, out, json)
+
+
 def report(
     run: Annotated[Positional[Path], arg(metavar="RUN")],
     on: TestTasks = FEWER,
     out: Path | None = None,
 ) -> None:
-    """Write the page of a run: accuracy, tasks as they were answered, learning curve, hardest pairs, calibration.
+    """Write the page of a run: accuracy, tasks as they were answered, learning curve, hardest pairs, calibration; of a
+    learner that reads sequences, also accuracy by instance; a look inside memories and attention.
 
     Example: quickstudy report runs/demo --out demo.html
 
@@ -217,6 +248,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "train": train,
     "evaluate": evaluate,
     "compare": compare,
+    "instances": instances,
     "reproduce": reproduce,
     "report": report,
 }

@@ -19,10 +19,10 @@ LAYERS = [
     {"learners"},
     {"batching", "devices", "parallel", "storage"},
     {"outer"},
-    {"train", "evaluate", "regression", "checks"},
+    {"train", "evaluate", "instances", "regression", "checks"},
     {"experiment"},
     {"maps", "molecules"},
-    {"charts", "gallery", "plot", "report"},
+    {"charts", "gallery", "inside", "plot", "report"},
     {"estimator", "optim", "recipes", "studio"},
     {"commands"},
     {"__main__"},
@@ -34,7 +34,7 @@ COMPOSED = {  # a method that is made of another
     ("finetune", "classifier"),
     ("baseline_plus_plus", "classifier"),
 }
-SHARED = {"exemplars", "finetuned", "gradient", "inner"}  # bases that methods share
+SHARED = {"exemplars", "finetuned", "gradient", "inner", "sequential"}  # bases that methods share
 PLAIN = {
     "TypeVar",
     "range",

@@ -11,10 +11,12 @@ import torch
 
 from quickstudy import metrics
 from quickstudy.data.pool import Splits, build
-from quickstudy.experiment import Experiment
+from quickstudy.experiment import Experiment, trained
+from quickstudy.instances import instances
 from quickstudy.recipes import TABLES, cells, sinusoid
 from quickstudy.recipes.cells import Cell, gather, matching, published, run_seed, worded
-from quickstudy.tasks import sines
+from quickstudy.storage import Run
+from quickstudy.tasks import sequences, sines
 
 
 @pytest.fixture
@@ -139,6 +141,22 @@ def test_a_cell_of_errors_is_measured_and_kept(words, tmp_path, monkeypatch):
     assert len(found["split_sha256"]) == 64
     monkeypatch.setattr(type(cell), "measure", lambda *_, **__: pytest.fail("measured twice"))
     run_seed(cell, 0, progress=False, **options)
+
+
+def test_every_cell_by_instance_answers_a_published_one_and_a_method_s_share_a_training(pools, tmp_path):
+    rows = TABLES["omniglot-instances"]
+    assert all(published(cell) for cell in rows)
+    assert published(rows[1])["value"] == 82.8  # the paper's, not a copy's
+    options = {"scale": 1e-3, "tasks": 8, "runs": tmp_path}
+    values = []
+    for cell in matching(rows, "lstm one-hot")[:2]:
+        run_seed(cell, 0, progress=False, **options)
+        values.append(gather(cell, 1, command="c", **options))
+    assert [one["setting"] for one in values] == ["instance 1", "instance 2"]
+    assert len([path for path in (tmp_path / "omniglot-instances").iterdir() if path.name != "scores"]) == 1
+    learner = trained(Run.open(next((tmp_path / "omniglot-instances").glob("lstm*"))), pools)
+    result = instances(learner, sequences(pools.test, 5, 50), 8)
+    assert [one["value"] for one in values] == [pytest.approx(100 * e.mean, abs=1e-3) for e in result.estimates(2)]
 
 
 def test_errors_of_one_training_fall_with_its_steps_and_share_it(tmp_path):

@@ -89,8 +89,30 @@ class AnyCell(ABC):
         return ", ".join(filter(None, (self.method, self.variant, self.setting)))
 
 
+class ExperimentCell(AnyCell):
+    """A figure of a learner that ``Experiment`` trains, or that needs no training."""
+
+    asked: Experiment
+    trained: bool
+
+    def training(self, seed: int, scale: float) -> Experiment:
+        """Its training with this seed, ``scale`` times as long."""
+        return dataclasses.replace(self.asked, seed=seed, steps=max(1, round(self.asked.steps * scale)))
+
+    def stamp(self, seed: int, scale: float) -> str:
+        asked = self.training(seed, scale)
+        return f"{asked.learner}-{asked.way}way-{asked.shot}shot-seed{seed}-{digest(asked)}"
+
+    def learner(
+        self, asked: Experiment, splits: Splits, folder: Path, progress: bool, minutes: float | None = None
+    ) -> tuple[Learner, Progress]:
+        if not self.trained:
+            return asked.build(splits), Progress()
+        return asked.run(folder, minutes=minutes, progress=progress)
+
+
 @dataclass(frozen=True)
-class Cell(AnyCell):
+class Cell(ExperimentCell):
     """An accuracy on episodes of pictures."""
 
     way: int
@@ -104,14 +126,6 @@ class Cell(AnyCell):
     def setting(self) -> str:
         return f"{self.way}-way {self.shot}-shot"
 
-    def training(self, seed: int, scale: float) -> Experiment:
-        """Its training with this seed, ``scale`` times as long."""
-        return dataclasses.replace(self.asked, seed=seed, steps=max(1, round(self.asked.steps * scale)))
-
-    def stamp(self, seed: int, scale: float) -> str:
-        asked = self.training(seed, scale)
-        return f"{asked.learner}-{asked.way}way-{asked.shot}shot-seed{seed}-{digest(asked)}"
-
     def measure(self, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> Scores:
         splits = self.asked.splits()
         budget = "" if self.minutes is None else f"-{self.minutes:g}minutes"
@@ -119,17 +133,12 @@ class Cell(AnyCell):
         if asked.precision == "auto":
             asked = dataclasses.replace(asked, precision=devices.native())
         folder = runs / self.table / f"{self.stamp(seed, scale)}-{asked.precision}{budget}"
-        learner, done = self._learner(asked, splits, folder, progress)
+        learner, done = self.learner(asked, splits, folder, progress, self.minutes)
         if self.calibrated:
             calibrate(learner, asked.tasks(splits, learner), CALIBRATION)
         drawn = episodes(splits.test, self.way, self.shot, 15)
         result = evaluate(learner, drawn, tasks, name=self.title, shown=0, progress=progress)
         return Scores(result.accuracy, result.transductive, splits.sha256, done, asked.precision)
-
-    def _learner(self, asked: Experiment, splits: Splits, folder: Path, progress: bool) -> tuple[Learner, Progress]:
-        if not self.trained:
-            return asked.build(splits), Progress()
-        return asked.run(folder, minutes=self.minutes, progress=progress)
 
 
 def run_seed(cell: AnyCell, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> None:
