@@ -106,6 +106,27 @@ def regression(adaptations: Sequence[Adaptation], errors: Sequence[Errors]) -> F
     return figure
 
 
+def by_examples(panels: Mapping[str, Sequence[Errors]]) -> Figure:
+    """A panel for each title: means with 95 % intervals by the number of examples seen, the first name solid, the
+    others, which it is held against, dashed."""
+    columns = min(4, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    figure = _figure(2.7 * columns, 2.5 * rows + 0.3)
+    every = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, (title, several) in zip(every, panels.items(), strict=False):
+        for i, found in enumerate(several):
+            mean, half = np.array(found.estimates).T
+            axes.plot(mean, color=colour(i), label=found.name, linestyle="--" if i else "-", linewidth=1.6)
+            axes.fill_between(range(len(mean)), mean - half, mean + half, color=colour(i), alpha=0.25, linewidth=0)
+        axes.set(xlabel="examples", ylim=(0, 1.2 * max(e.mean for e in several[0].estimates)))
+        axes.set_title(title, fontsize=9, parse_math=False)
+        _literal(axes.legend(frameon=False, fontsize=7).get_texts())
+        _plain(axes)
+    for axes in every[len(panels) :]:
+        axes.set_axis_off()
+    return figure
+
+
 def _adapted(axes: Axes, shown: Adaptation, i: int) -> None:
     """One task: the truth in grey, the answers the stronger the more steps."""
     axes.plot(shown.x, shown.true, color="#ccd2d8", linewidth=5, label="true")

@@ -5,6 +5,8 @@ from quickstudy.learners.baseline_plus_plus import baseline_plus_plus
 from quickstudy.learners.classifier import classifier
 from quickstudy.learners.density import density
 from quickstudy.learners.finetune import finetune
+from quickstudy.learners.in_context import in_context as in_context
+from quickstudy.learners.least_squares import least_squares as least_squares
 from quickstudy.learners.maml import maml
 from quickstudy.learners.maml_regressor import maml_regressor as maml_regressor
 from quickstudy.learners.matching import matching
@@ -30,4 +32,4 @@ __all__ = [
     "reptile",
     "siamese",
 ]
-REGRESSORS = ["maml_regressor"]  # learn values, not classes
+REGRESSORS = ["in_context", "least_squares", "maml_regressor"]  # learn values, not classes

@@ -3,11 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from quickstudy.recipes import omniglot_fewshot, omniglot_gradient, sinusoid
+from quickstudy.recipes import in_context, omniglot_fewshot, omniglot_gradient, sinusoid
 from quickstudy.recipes.cells import AnyCell
 
 TABLES: dict[str, Sequence[AnyCell]] = {
     omniglot_fewshot.TABLE: [*omniglot_fewshot.CELLS, *omniglot_gradient.CELLS],
     sinusoid.TABLE: sinusoid.CELLS,
+    in_context.TABLE: in_context.CELLS,
 }
-PICTURES: dict[str, Callable[..., Any]] = {sinusoid.TABLE: sinusoid.picture}  # Matplotlib figures
+PICTURES: dict[str, Callable[..., Any]] = {  # Matplotlib figures
+    sinusoid.TABLE: sinusoid.picture,
+    in_context.TABLE: in_context.picture,
+}
