@@ -127,6 +127,46 @@ def by_examples(panels: Mapping[str, Sequence[Errors]]) -> Figure:
     return figure
 
 
+def by_size(
+    panels: Mapping[str, Mapping[str, Sequence[tuple[float, float, float]]]], *, what: str, score: str
+) -> Figure:
+    """A panel for each title with a line for each name through (size, mean, half of its 95 % interval)."""
+    figure = _figure(4.2 * len(panels), 3.2)
+    colours: dict[str, str] = {}
+    for axes, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for name, points in lines.items():
+            tone = colours.setdefault(name, colour(len(colours)))
+            size, mean, half = np.array(points).T
+            axes.plot(size, mean, color=tone, label=name, marker="o", markersize=3.5, linewidth=1.5)
+            axes.fill_between(size, mean - half, mean + half, color=tone, alpha=0.25, linewidth=0)
+        axes.set(xlabel=what, ylabel=score, ylim=(0, None))
+        axes.set_title(title, fontsize=10, parse_math=False)
+        _literal(axes.legend(frameon=False, fontsize=8).get_texts())
+        _plain(axes)
+    return figure
+
+
+def attention(shown: Shown, weights: np.ndarray, *, title: str = "") -> Figure:
+    """How much of each support example is in the answer to each query, as shades (q, n): the queries below each other
+    with what was said, the support along the top. Further columns, such as of the query itself, have no picture."""
+    support, query = shown.task
+    n, columns = len(support.x), weights.shape[1]
+    figure = _figure(UNIT * (columns + 2.2), UNIT * (len(query.x) + 1.2) + (0.3 if title else 0.0))
+    axes = figure.subplots()
+    for column in range(columns):
+        if column < n:
+            _picture(axes, pixels(support.x[column]), column, -1.1, SOFT, 0.4)
+    for row, x in enumerate(query.x):
+        right = int(shown.answers[row]) == int(query.y[row])
+        _picture(axes, pixels(x), -1.2, row, RIGHT if right else WRONG, 1.2 if right else 1.8)
+    axes.imshow(weights, cmap="Blues", vmin=0, vmax=1, extent=(0, columns, len(query.x), 0), aspect="equal")
+    axes.set(xlim=(-1.3, columns + 0.1), ylim=(len(query.x) + 0.1, -1.2))
+    axes.set_axis_off()
+    if title:
+        axes.set_title(title, fontsize=10, parse_math=False)
+    return figure
+
+
 def _adapted(axes: Axes, shown: Adaptation, i: int) -> None:
     """One task: the truth in grey, the answers the stronger the more steps."""
     axes.plot(shown.x, shown.true, color="#ccd2d8", linewidth=5, label="true")

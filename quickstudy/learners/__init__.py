@@ -4,6 +4,7 @@ from quickstudy.learners.anil import anil
 from quickstudy.learners.baseline_plus_plus import baseline_plus_plus
 from quickstudy.learners.classifier import classifier
 from quickstudy.learners.density import density
+from quickstudy.learners.fast_weights import fast_weights
 from quickstudy.learners.finetune import finetune
 from quickstudy.learners.in_context import in_context as in_context
 from quickstudy.learners.least_squares import least_squares as least_squares
@@ -11,25 +12,30 @@ from quickstudy.learners.maml import maml
 from quickstudy.learners.maml_regressor import maml_regressor as maml_regressor
 from quickstudy.learners.matching import matching
 from quickstudy.learners.meta_lstm import meta_lstm
+from quickstudy.learners.meta_networks import meta_networks
 from quickstudy.learners.meta_sgd import meta_sgd
 from quickstudy.learners.neighbours import neighbours
 from quickstudy.learners.prototypes import prototypes
 from quickstudy.learners.reptile import reptile
 from quickstudy.learners.siamese import siamese
+from quickstudy.learners.snail import snail
 
 __all__ = [
     "anil",
     "baseline_plus_plus",
     "classifier",
     "density",
+    "fast_weights",
     "finetune",
     "maml",
     "matching",
     "meta_lstm",
+    "meta_networks",
     "meta_sgd",
     "neighbours",
     "prototypes",
     "reptile",
     "siamese",
+    "snail",
 ]
 REGRESSORS = ["in_context", "least_squares", "maml_regressor"]  # learn values, not classes

@@ -185,7 +185,7 @@ def right(logits: Tensor, y: Tensor) -> Tensor:
 
 
 def votes(exam: Arithmetic, tasks: int) -> np.ndarray:
-    """(t, shot + 1): the share of right answers by vote of the operators that agree with the first 0, 1, ... examples."""
+    """(t, shot + 1): the share of right answers by vote of the operators that agree with 0, 1, ... examples."""
     tables = np.stack([table.ravel() for table in operators().values()])  # (operators, pairs)
     which, pairs = exam.drawn(range(tasks))
     truth = np.stack([operators()[name].ravel() for name in exam.names])[which]  # (t, pairs)
