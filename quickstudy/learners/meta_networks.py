@@ -93,8 +93,8 @@ class MetaNetworks(Learner[Met]):
                 f"it with way {way}"
             )
         zeros, coordinates = self.log_scale.new_zeros, self.u.counts[0]
-        carry = (zeros(coordinates, self.d.hidden) for _ in range(2))
-        return Met(zeros(0, self.features), zeros(0, sum(self.b.counts)), *carry, zeros(0, way))
+        h, c = (zeros(coordinates, self.d.hidden) for _ in range(2))
+        return Met(zeros(0, self.features), zeros(0, sum(self.b.counts)), h, c, zeros(0, way))
 
     def adapt(self, state: Met, support: Examples) -> Met:
         z = self.represent(support.x)

@@ -2,8 +2,8 @@
 
 Protocol: keys of 64 numbers are learned on the task itself, values are normal and drawn anew every time, 64 numbers
 each. ``capacity``: as many different keys as pairs, written by the sum rule; ``softmax attention`` over the pairs
-stands beside it. ``replacement``: every key is written twice, in random order, and asked for its last value. The score is the
-squared error of a value, whose variance is 1. The error rises above a number of keys where it passes ``RISEN``.
+stands beside it. ``replacement``: every key is written twice, in random order, and asked for its last value. The score
+is the squared error of a value, whose variance is 1. The error rises above a number of keys where it passes ``RISEN``.
 """
 
 from __future__ import annotations
