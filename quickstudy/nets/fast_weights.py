@@ -8,7 +8,6 @@ sequences are written at once; leading axes are of many matrices.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -33,9 +32,9 @@ def dpfp(x: Tensor, nu: int) -> Tensor:
 
 FEATURE_MAPS: dict[str, FeatureMap] = {
     "elu": elu_plus_one,
-    "dpfp-1": partial(dpfp, nu=1),
-    "dpfp-2": partial(dpfp, nu=2),
-    "dpfp-3": partial(dpfp, nu=3),
+    "dpfp-1": lambda x: dpfp(x, 1),
+    "dpfp-2": lambda x: dpfp(x, 2),
+    "dpfp-3": lambda x: dpfp(x, 3),
 }
 
 

@@ -35,13 +35,13 @@ TOGETHER = 4  # drawn sequences a step
 RISEN = 0.05
 GRID = (20, 60, 100, 140, 200, 260, 320, 400, 500, 600)
 REPLACED = (20, 50, 100, 150, 200)
-MAPS = {  # as the published rows have them
-    "linear, d_key 64": "elu",
-    "DPFP-1": "dpfp-1",
-    "DPFP-2": "dpfp-2",
-    "DPFP-3": "dpfp-3",
-    "softmax attention": "softmax",
-}
+MAPS = (  # by the names that the published rows have
+    ("linear, d_key 64", "elu"),
+    ("DPFP-1", "dpfp-1"),
+    ("DPFP-2", "dpfp-2"),
+    ("DPFP-3", "dpfp-3"),
+    ("softmax attention", "softmax"),
+)
 
 
 class Memory(nn.Module):
@@ -194,14 +194,14 @@ def picture(runs: Path, *, scale: float, tasks: int, progress: bool) -> Figure:
     return plot.by_size(panels, what="keys", score="squared error of a value")
 
 
-CAPACITY = [Retrieval(TABLE, name, "capacity", map, keys) for name, map in MAPS.items() for keys in GRID]
+CAPACITY = [Retrieval(TABLE, name, "capacity", map, keys) for name, map in MAPS for keys in GRID]
 REPLACEMENT = [
     Retrieval(TABLE, f"{rule} rule", "replacement, DPFP-1, each key written twice", "dpfp-1", keys, 2, rule)
     for rule in ("sum", "delta")
     for keys in REPLACED
 ]
 CELLS: list[AnyCell] = [
-    *(Limit(TABLE, name, "capacity", map) for name, map in MAPS.items() if map != "softmax"),
+    *(Limit(TABLE, name, "capacity", map) for name, map in MAPS if map != "softmax"),
     *CAPACITY,
     *REPLACEMENT,
 ]

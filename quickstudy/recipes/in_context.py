@@ -186,9 +186,10 @@ def right(logits: Tensor, y: Tensor) -> Tensor:
 
 def votes(exam: Arithmetic, tasks: int) -> np.ndarray:
     """(t, shot + 1): the share of right answers by vote of the operators that agree with 0, 1, ... examples."""
-    tables = np.stack([table.ravel() for table in operators().values()])  # (operators, pairs)
+    known = {name: table.ravel() for name, table in operators().items()}
+    tables = np.stack(list(known.values()))  # (operators, pairs)
     which, pairs = exam.drawn(range(tasks))
-    truth = np.stack([operators()[name].ravel() for name in exam.names])[which]  # (t, pairs)
+    truth = np.stack([known[name] for name in exam.names])[which]  # (t, pairs)
     found = []
     for answers, asked in zip(truth, pairs, strict=True):
         agree = np.cumprod(tables[:, asked[: exam.shot]] == answers[asked[: exam.shot]], axis=1)  # (operators, shot)
