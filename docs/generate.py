@@ -19,6 +19,8 @@ HEADLINE = [  # (method, variant) rows of the README
     ("matching networks", "cosine, no fine-tuning"),
     ("prototypical networks", "squared Euclidean"),
     ("MAML", "conv, second order"),
+    ("SNAIL", ""),
+    ("Meta Networks", "previous split"),
 ]
 PRINTED = {  # with as many decimals as the papers have
     "accuracy_percent": ".1f",

@@ -143,9 +143,8 @@ class LinearCell(ByExamples):
 
     @property
     def setting(self) -> str:
-        return ", ".join(
-            filter(None, (f"linear regression d={self.features}", WORDS[self.prompt], f"{self.examples} examples"))
-        )
+        words = (f"linear regression d={self.features}", WORDS[self.prompt], seen(self.examples))
+        return ", ".join(filter(None, words))
 
     def exam(self) -> Linear:
         return drawn(self.prompt, self.features)
@@ -163,7 +162,7 @@ class DigitsCell(ByExamples):
 
     @property
     def setting(self) -> str:
-        return f"digits, operators {'held out' if self.held_out else 'met'}, {self.examples} examples"
+        return f"digits, operators {'held out' if self.held_out else 'met'}, {seen(self.examples)}"
 
     def exam(self) -> Arithmetic:
         return arithmetic(DIGITS, ASKED, held_out=self.held_out, seed=TEST)
@@ -172,6 +171,11 @@ class DigitsCell(ByExamples):
         if learner is None:
             return votes(self.exam(), tasks)
         return by_examples(learner, self.exam(), tasks, score=right).of_tasks
+
+
+def seen(examples: int) -> str:
+    """So many of them, in words."""
+    return f"{examples} example{'s' * (examples != 1)}"
 
 
 def drawn(prompt: str, features: int = DIMENSIONS) -> Linear:
@@ -228,7 +232,7 @@ CELLS: list[AnyCell] = [
     *(LinearCell(TABLE, *NET, k, LINEAR) for k in range(LONGEST + 1)),
     *(
         LinearCell(TABLE, *who, k, asked, prompt=prompt)
-        for who, asked in ((LEAST, None), (NET, LINEAR))
+        for who, asked in (((LEAST[0], "reference line"), None), (NET, LINEAR))
         for prompt in list(WORDS)[1:]
         for k in (3, LONGEST)
     ),
