@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from quickstudy import charts, tree
 from quickstudy.core import Examples, Learner, Task
 from quickstudy.instances import Instances
 from quickstudy.learners.mann import MANN
 from quickstudy.learners.matching import Matching
+from quickstudy.learners.meta_networks import MetaNetworks
+from quickstudy.learners.snail import SNAIL
 
+ATTENTIVE = (Matching, MetaNetworks, SNAIL)  # have weights over the support
 TOUCHED = 0.05  # a weight from which a row counts as used
 
 
@@ -49,10 +54,10 @@ def section(learner: Learner, stream: Examples, way: int, name: str) -> str:
     the later half over the first."""
     if isinstance(learner, MANN):
         return memory(learner, stream, way, name)
-    if isinstance(learner, Matching):
+    if isinstance(learner, ATTENTIVE):
         half = len(stream.y) // 2
         parts = (tree.index(stream, part) for part in (slice(half), slice(half, None)))
-        return attention(learner, Task(*parts), name)
+        return attention(learner, Task(*parts), way, name)
     return ""
 
 
@@ -83,24 +88,24 @@ def memory(learner: MANN, stream: Examples, way: int, name: str) -> str:
     )
 
 
-def attention(learner: Matching, task: Task, name: str) -> str:
+def attention(learner: Any, task: Task, way: int, name: str) -> str:
     """How much each query looks at each example of the support, both in the order of their classes."""
     support, query = (_sorted(examples) for examples in task)
     with torch.no_grad():
-        state = learner.adapt(learner.init(int(support.y.max()) + 1), support)
-        weights = learner.attention(state, query.x).cpu().numpy()
-    chart = charts.heatmap(
-        weights,
-        xlabel="support",
-        ylabel="query",
-        classes=support.y.tolist(),
-        describe=f"attention of {name}: each query over the support",
-    )
+        state = learner.adapt(learner.init(way), support)
+        found = learner.attention(state, query.x)
+    layers = found if isinstance(found, list) else [found]
+    figures = "".join(f"<figure>{_over(weights[:, : len(support.y)], support, name)}</figure>" for weights in layers)
     return (
         f"<section>\n<h2>Where {escape(name)} looks</h2>\n<p>The attention of one task: a row is a query, a column an "
         "example of the support, with the number of its class below. Both are in the order of their classes: what lies "
-        f'on the diagonal of blocks is right.</p>\n<div class="pair"><figure>{chart}</figure></div>\n</section>\n'
+        f'on the diagonal of blocks is right.</p>\n<div class="pair">{figures}</div>\n</section>\n'
     )
+
+
+def _over(weights: Tensor, support: Examples, name: str) -> str:
+    classes, describe = support.y.tolist(), f"attention of {name}: each query over the support"
+    return charts.heatmap(weights.cpu().numpy(), xlabel="support", ylabel="query", classes=classes, describe=describe)
 
 
 def used(*weights: np.ndarray) -> int:

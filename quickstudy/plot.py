@@ -11,8 +11,6 @@ import numpy as np
 from quickstudy.charts import WIDE, colour
 from quickstudy.evaluate import Evaluation, Shown
 from quickstudy.gallery import pixels
-from quickstudy.instances import Instances
-from quickstudy.nets.memory import Accessed
 from quickstudy.regression import Adaptation, Errors
 
 if TYPE_CHECKING:
@@ -116,55 +114,44 @@ def _by_step(axes: Axes, found: Errors, i: int) -> None:
     axes.plot(np.median(found.of_tasks, axis=0), color=colour(i), label="median", linestyle=":", linewidth=1.5)
 
 
-def instances(results: Sequence[Instances], most: int = 10) -> Figure:
-    """Accuracy when a class is met the first time, the second, ... with its 95 % interval; a line for each learner."""
-    figure = _figure(4.6, 3.2)
-    axes = figure.subplots()
-    for i, result in enumerate(results):
-        mean, half = 100 * np.array(result.estimates(most)).T
-        axes.errorbar(
-            range(1, most + 1),
-            mean,
-            half,
-            color=colour(i),
-            label=result.name,
-            marker="o",
-            markersize=3.5,
-            linewidth=1.5,
-        )
-    axes.axhline(100 / results[0].way, color=SOFT, linestyle="--", linewidth=1)
-    axes.set(xlabel="instance of a class", ylabel="right, %", ylim=(0, 101), xticks=range(1, most + 1))
-    _plain(axes)
-    _literal(axes.legend(frameon=False, fontsize=8).texts)
+def by_examples(panels: Mapping[str, Sequence[Errors]]) -> Figure:
+    """A panel for each title: means with 95 % intervals by the number of examples seen, the first name solid, the
+    others, which it is held against, dashed."""
+    columns = min(4, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    figure = _figure(2.7 * columns, 2.5 * rows + 0.3)
+    every = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, (title, several) in zip(every, panels.items(), strict=False):
+        for i, found in enumerate(several):
+            mean, half = np.array(found.estimates).T
+            axes.plot(mean, color=colour(i), label=found.name, linestyle="--" if i else "-", linewidth=1.6)
+            axes.fill_between(range(len(mean)), mean - half, mean + half, color=colour(i), alpha=0.25, linewidth=0)
+        axes.set(xlabel="examples", ylim=(0, 1.2 * max(e.mean for e in several[0].estimates)))
+        axes.set_title(title, fontsize=9, parse_math=False)
+        _literal(axes.legend(frameon=False, fontsize=7).get_texts())
+        _plain(axes)
+    for axes in every[len(panels) :]:
+        axes.set_axis_off()
     return figure
 
 
-def memory(done: Accessed, classes: Sequence[int]) -> Figure:
-    """Where a net with a memory wrote and read at every step of a stream, by that of its heads which did so most, and
-    how used each row then was; below, the class of each step."""
-    maps = [done.write.amax(1), done.read.amax(1), done.usage]
-    figure = _figure(9.6, 3.4)
-    panels = figure.subplots(1, 3, sharey=True)
-    for axes, values, title in zip(panels, maps, ("write weights", "read weights", "usage"), strict=True):
-        _shares(axes, values.mT.cpu().numpy(), classes)
-        axes.set(xlabel="class of the step", title=title)
-    panels[0].set_ylabel("row of the memory")
+def by_size(
+    panels: Mapping[str, Mapping[str, Sequence[tuple[float, float, float]]]], *, what: str, score: str
+) -> Figure:
+    """A panel for each title with a line for each name through (size, mean, half of its 95 % interval)."""
+    figure = _figure(4.2 * len(panels), 3.2)
+    colours: dict[str, str] = {}
+    for axes, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for name, points in lines.items():
+            tone = colours.setdefault(name, colour(len(colours)))
+            size, mean, half = np.array(points).T
+            axes.plot(size, mean, color=tone, label=name, marker="o", markersize=3.5, linewidth=1.5)
+            axes.fill_between(size, mean - half, mean + half, color=tone, alpha=0.25, linewidth=0)
+        axes.set(xlabel=what, ylabel=score, ylim=(0, None))
+        axes.set_title(title, fontsize=10, parse_math=False)
+        _literal(axes.legend(frameon=False, fontsize=8).get_texts())
+        _plain(axes)
     return figure
-
-
-def attention(weights: np.ndarray, classes: Sequence[int]) -> Figure:
-    """How much each query, a row of (q, n) weights, looks at each example of the support; below, its class."""
-    figure = _figure(1.4 + 0.12 * weights.shape[1], 1.2 + 0.08 * len(weights))
-    axes = figure.subplots()
-    _shares(axes, weights, classes)
-    axes.set(xlabel="class of the example", ylabel="query")
-    return figure
-
-
-def _shares(axes: Axes, values: np.ndarray, classes: Sequence[int]) -> None:
-    axes.imshow(values, cmap="Blues", vmin=0, aspect="auto", interpolation="nearest")
-    axes.set_xticks(range(len(classes)), [str(label + 1) for label in classes], fontsize=5)
-    axes.tick_params(length=0)
 
 
 def _adapted(axes: Axes, shown: Adaptation, i: int) -> None:

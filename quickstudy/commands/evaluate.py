@@ -24,7 +24,6 @@ from quickstudy.evaluate import compare as paired
 from quickstudy.evaluate import evaluate as measure
 from quickstudy.experiment import usual_way, versions
 from quickstudy.instances import instances
-from quickstudy.learners.matching import Matching
 from quickstudy.storage import Run
 from quickstudy.tasks import Episodes, episodes
 
@@ -160,8 +159,9 @@ def _looks(measured: Subject, pools: Splits, on: TestTasks) -> list[str]:
     """Sections that look inside the learner, and by instance where it reads sequences."""
     made = measured.build(pools)
     if made.reads != "sequences":
-        task = _tasks([measured], [made], pools, on)[0]
-        return [inside.attention(made, task, measured.name)] if isinstance(made, Matching) else []
+        tasks = _tasks([measured], [made], pools, on)
+        looks = isinstance(made, inside.ATTENTIVE)
+        return [inside.attention(made, tasks[0], tasks.way, measured.name)] if looks else []
     streams = measured.asked.streams(_pool(pools, on))
     by_instance = inside.by_instance([instances(made, streams, on.tasks, name=measured.name)], MOST_INSTANCES)
     return [by_instance, inside.section(made, streams[0], streams.way, measured.name)]

@@ -3,13 +3,28 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from quickstudy.recipes import mini_imagenet, omniglot_fewshot, omniglot_gradient, omniglot_instances, sinusoid
+from quickstudy.recipes import (
+    fast_weights,
+    in_context,
+    mini_imagenet,
+    omniglot_fewshot,
+    omniglot_gradient,
+    omniglot_instances,
+    omniglot_models,
+    sinusoid,
+)
 from quickstudy.recipes.cells import AnyCell
 
 TABLES: dict[str, Sequence[AnyCell]] = {
-    omniglot_fewshot.TABLE: [*omniglot_fewshot.CELLS, *omniglot_gradient.CELLS],
+    omniglot_fewshot.TABLE: [*omniglot_fewshot.CELLS, *omniglot_gradient.CELLS, *omniglot_models.CELLS],
     mini_imagenet.TABLE: mini_imagenet.CELLS,
     omniglot_instances.TABLE: omniglot_instances.CELLS,
     sinusoid.TABLE: sinusoid.CELLS,
+    in_context.TABLE: in_context.CELLS,
+    fast_weights.TABLE: fast_weights.CELLS,
 }
-PICTURES: dict[str, Callable[..., Any]] = {sinusoid.TABLE: sinusoid.picture}  # Matplotlib figures
+PICTURES: dict[str, Callable[..., Any]] = {  # Matplotlib figures
+    sinusoid.TABLE: sinusoid.picture,
+    in_context.TABLE: in_context.picture,
+    fast_weights.TABLE: fast_weights.picture,
+}
