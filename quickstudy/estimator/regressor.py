@@ -25,8 +25,8 @@ class FewShotRegressor(RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    learner : a learner of values, such as a trained ``maml_regressor``, which reads and answers x and y as they are; or a
-        function from (shape, columns of y) to one. None: a small net of two hidden layers that starts anew and takes
+    learner : a learner of values, such as a trained ``maml_regressor``, which reads and answers x and y as they are; or
+        a function from (shape, columns of y) to one. None: a small net of two hidden layers that starts anew and takes
         ``steps`` of Adam, on x and y in units of the spread of the first examples.
     steps, rate, width : of that net.
     seed : of its first weights.
@@ -49,19 +49,20 @@ class FewShotRegressor(RegressorMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any) -> FewShotRegressor:  # noqa: N803
         """Learns from (n, features) and (n,) or (n, k) values."""
-        vars(self).pop("state_", None)
-        return self.partial_fit(X, y)
+        return self._learn(X, y, fresh=True)
 
     def partial_fit(self, X: Any, y: Any) -> FewShotRegressor:  # noqa: N803
         """Goes on learning: a learner by gradient descent takes its steps on these examples alone."""
-        fresh = "state_" not in vars(self)
+        return self._learn(X, y, fresh="state_" not in vars(self))
+
+    def _learn(self, X: Any, y: Any, *, fresh: bool) -> FewShotRegressor:  # noqa: N803
         X, y = validate_data(self, X, y, reset=fresh, multi_output=True, y_numeric=True, dtype=np.float64)  # noqa: N806
         values = y.reshape(len(y), -1)
         if fresh:
             self._begin(X, values, y.ndim)
         x, targets = (self._scaled(part, *by) for part, by in ((X, self.inputs_), (values, self.outputs_)))
         with torch.no_grad():
-            self.state_ = self.learner_.adapt(self.state_, Examples(x, targets))
+            self.state_: Any = self.learner_.adapt(self.state_, Examples(x, targets))
         return self
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
