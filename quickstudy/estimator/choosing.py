@@ -74,7 +74,7 @@ def _around(asked: Asked, options: dict[str, Any], x: Any) -> Taught:
 def _named(name: str, options: dict[str, Any], size: int | None, x: Any) -> Taught:
     """A run folder, or a learner that needs no training."""
     if (Path(name) / "config.json").exists():
-        return _refuse_options(options, _of_run(Path(name)))
+        return _refuse_options(options, of_run(Path(name)))
     side = size or (size_of(x) or (1, USUAL_SIZE))[1]
     looks = Looks((1, side, side))
     if name not in learners.__all__:
@@ -92,7 +92,7 @@ def _named(name: str, options: dict[str, Any], size: int | None, x: Any) -> Taug
     return Taught(recipe, made)
 
 
-def _of_run(folder: Path) -> Taught:
+def of_run(folder: Path) -> Taught:
     """The learner of a run, with its best weights."""
     from quickstudy import experiment
     from quickstudy.storage import Run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,9 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         else:
             x = x.detach().cpu().numpy() if isinstance(x, Tensor) else x
             x, y = validate_data(self, x, y, reset=reset, accept_sparse="csr", dtype=np.float64)
-        check_classification_targets(y)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The number of unique classes")  # few examples of many: what we are for
+            check_classification_targets(y)
         return x, y.tolist()
 
     def _teach(self, x: Any, labels: Sequence[Any]) -> FewShotClassifier:
