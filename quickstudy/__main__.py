@@ -290,6 +290,21 @@ def inspect(model: Annotated[Positional[Path], arg(metavar="MODEL")], json: bool
     inspect(model, json)
 
 
+def export(
+    model: Annotated[Positional[Path], arg(metavar="MODEL")], out: Annotated[Positional[Path], arg(metavar="OUT")]
+) -> None:
+    """Write a model file as one graph that other programs run: ONNX (.onnx) or torch.export (.pt2).
+
+    Example: quickstudy export letters.qs letters.onnx
+
+    Args:
+        out: the file to write; its ending says which.
+    """
+    from quickstudy.commands.teaching import export
+
+    export(model, out)
+
+
 def models() -> None:
     """List the weights that come with quickstudy, what they reach, and the command that made them.
 
@@ -312,6 +327,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "teach": teach,
     "predict": predict,
     "inspect": inspect,
+    "export": export,
     "models": models,
 }
 

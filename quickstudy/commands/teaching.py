@@ -90,6 +90,16 @@ def inspect(model: Path, as_json: bool) -> None:
     _measured(taught, more.get("files", []))
 
 
+def export(model: Path, out: Path) -> None:
+    """``quickstudy export MODEL OUT``."""
+    from quickstudy.estimator import export
+
+    taught = modelfile.load(model)
+    export.save(taught, out)
+    shape = ", ".join(map(str, taught.recipe.looks.shape))
+    print(f"{out}: reads x (n, {shape}) float32, pictures from 0 to 1; gives probabilities (n, {len(taught.names)})")
+
+
 def models() -> None:
     """``quickstudy models``."""
     for name in shipped.names():

@@ -125,6 +125,14 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         made._tell()
         return made
 
+    def export(self, path: str | Path) -> None:
+        """Writes what was learned as one graph, ``.onnx`` or ``.pt2``: from pictures or vectors to probabilities, whose
+        columns are in the order of the classes that the file's metadata has."""
+        from quickstudy.estimator import export
+
+        check_is_fitted(self)
+        export.save(self.taught_, Path(path))
+
     def _examples(self, x: Any, y: Any, reset: bool) -> tuple[Any, list[Any]]:
         """The inputs, and the labels as plain values."""
         if y is None and is_folder(x):

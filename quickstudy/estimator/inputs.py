@@ -50,22 +50,28 @@ def tensors(x: Any, looks: Looks) -> Tensor:
 
 def seen(pictures: Tensor, looks: Looks) -> Tensor:
     """(n, *shape) as the learner sees uint8 pictures (n, 3, size, size)."""
-    shown = (ink(pictures) if looks.shape[0] == 1 else pictures).float() / 255
+    return finished((ink(pictures) if looks.shape[0] == 1 else pictures).float() / 255, looks)
+
+
+def finished(pictures: Tensor, looks: Looks) -> Tensor:
+    """The same of (n, *shape) numbers from 0 to 1, of any polarity."""
+    if looks.shape[0] == 1:
+        bright = _paper(pictures) > 127 / 255
+        pictures = torch.where(bright, 1 - pictures, pictures)
     if looks.contrast:
-        shown = contrasted(shown)
+        above = (pictures - _paper(pictures)).clamp_min(0)
+        most = above.amax((1, 2, 3), keepdim=True)  # a blank picture is all paper
+        pictures = above / torch.where(most > 0, most, torch.ones_like(most))
     if looks.mean:
         mean, spread = (torch.tensor(part)[:, None, None] for part in (looks.mean, looks.spread))
-        shown = (shown - mean) / spread
-    return shown
+        pictures = (pictures - mean) / spread
+    return pictures
 
 
-def contrasted(pictures: Tensor) -> Tensor:
-    """(n, 1, h, w) with the border's median, the paper, at 0 and the brightest place at 1; a blank one is all 0."""
+def _paper(pictures: Tensor) -> Tensor:
+    """(n, 1, 1, 1): the median of the border of (n, 1, h, w); by sorting, which every exporter knows."""
     edge = torch.cat([pictures[..., 0, :], pictures[..., -1, :], pictures[..., 0], pictures[..., -1]], -1).flatten(1)
-    paper = edge.sort(1).values[:, (edge.shape[1] - 1) // 2][:, None, None, None]
-    above = (pictures - paper).clamp_min(0)
-    most = above.flatten(1).max(1).values[:, None, None, None]
-    return above / torch.where(most > 0, most, 1.0)
+    return edge.sort(1).values[:, (edge.shape[1] - 1) // 2, None, None, None]
 
 
 def vectors(x: Any, features: int) -> Tensor:
