@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from quickstudy.experiment import Experiment, from_run
 from quickstudy.recipes.cells import hardware
 from quickstudy.storage import Run, save_tensors, write_json
 
-WAY, QUERY, TASKS, MEASURING = 20, 5, 600, 100
+WAY, QUERY, TASKS, MEASURING = 20, 5, 300, 60
 SETTINGS = ((5, 1), (5, 5), (20, 1), (20, 5))
 PARAMETERS = {  # of the command, by the field of the experiment
     "data": "glyphs",
@@ -42,7 +43,7 @@ def main(path: Path, name: str) -> None:
     splits = asked.splits()
     taught = of_run(path)
     half = {k: t.half() if t.is_floating_point() else t for k, t in taught.learner.state_dict().items()}
-    whole = figures(taught.learner, splits)
+    whole = figures(taught.learner, splits, SETTINGS[2:3])
     taught.learner.load_state_dict({k: t.float() if t.is_floating_point() else t for k, t in half.items()})
     temperature, novelty = measured(taught.learner, splits)
     recipe = dataclasses.replace(taught.recipe, temperature=temperature, novelty=tuple(novelty))
@@ -53,7 +54,7 @@ def main(path: Path, name: str) -> None:
         "data": f"{asked.data}, split {splits.name}",
         "split_sha256": splits.sha256,
         "kilobytes": round(target.stat().st_size / 1000),
-        "figures": figures(taught.learner, splits),
+        "figures": figures(taught.learner, splits, SETTINGS),
         "in_single_precision": whole,
         "tasks": TASKS,
         "temperature": temperature,
@@ -67,10 +68,10 @@ def main(path: Path, name: str) -> None:
     print(target, about["kilobytes"], "kB", about["figures"], whole, temperature)
 
 
-def figures(learner: Learner, splits: Splits) -> dict[str, str]:
+def figures(learner: Learner, splits: Splits, settings: Sequence[tuple[int, int]]) -> dict[str, str]:
     """Per cent correct on test classes, with the 95 % interval."""
     found = {}
-    for way, shot in SETTINGS:
+    for way, shot in settings:
         mean, interval = evaluate(learner, tasks.episodes(splits.test, way, shot, 15), TASKS, shown=0).estimate
         found[f"{way}-way {shot}-shot"] = f"{100 * mean:.2f} ± {100 * interval:.2f} %"
     return found

@@ -7,6 +7,7 @@ embedding, the answer, the temperature.
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import warnings
@@ -35,15 +36,16 @@ class Answer(nn.Module):
         super().__init__()
         if taught.state is None:
             raise ValueError("this learner was not taught anything yet; fit it first")
-        self.taught = taught
         self.looks: Looks = taught.recipe.looks
-        self.embed, self.reader = taught.embed, taught.reader
+        self.state = taught.state
+        self.embed, self.reader = copy.deepcopy((taught.embed, taught.reader))
+        self.requires_grad_(False)
         self.temperature = taught.measured.temperature
 
     def forward(self, x: Tensor) -> Tensor:
         x = finished(x, self.looks) if self.looks.pictures else x
         z = self.embed(x).to(confidence.precision(self.reader))
-        logits = self.reader.predict(self.taught.state, z)
+        logits = self.reader.predict(self.state, z)
         return confidence.probabilities(logits, self.temperature).float()
 
 

@@ -70,6 +70,11 @@ def _net(model: str, *, pretrained: bool) -> Any:
         import timm
     except ImportError as error:
         raise ValueError(f"{model} needs the library timm, which is not installed; {INSTALL}") from error
+    except RuntimeError as error:  # of torchvision, which timm imports
+        raise ValueError(
+            f"timm cannot be loaded ({_first_line(error)}); torchvision and torch are of different builds: install "
+            "both from one index, for a CPU pip install torch torchvision --index-url https://download.pytorch.org/whl/cpu"
+        ) from error
     try:
         return timm.create_model(model, pretrained=pretrained, num_classes=0)
     except RuntimeError as error:

@@ -78,7 +78,7 @@ def vectors(x: Any, features: int) -> Tensor:
     """(n, features) float64 of an array, a tensor or a sparse matrix."""
     from scipy import sparse
 
-    dense = x.toarray() if sparse.issparse(x) else (x.detach().cpu() if isinstance(x, Tensor) else np.asarray(x))
+    dense = x.toarray() if sparse.issparse(x) else (x.detach().cpu() if isinstance(x, Tensor) else np.array(x))
     out = torch.as_tensor(dense, dtype=torch.float64)
     if out.dim() != 2 or out.shape[1] != features:
         raise ValueError(f"this learner reads vectors of {features} features, got an array of {tuple(out.shape)}")
