@@ -71,7 +71,7 @@ def predict(model: Path, pictures: Sequence[Path], as_csv: bool, as_json: bool) 
         table.writerow(["picture", "answer", "probability", "novelty"])
         table.writerows([row["picture"], row["answer"], row["probability"], row["novelty"]] for row in answers)
     else:
-        print("\n".join(f"{_printable(row['picture'])}\t{row['answer']}\t{row['probability']:.3f}" for row in answers))
+        print("\n".join(_line(row) for row in answers))
 
 
 def inspect(model: Path, as_json: bool) -> None:
@@ -110,8 +110,8 @@ def models() -> None:
 
 
 def _answers(taught: Taught, files: Sequence[Path], reject: float | None) -> list[dict[str, Any]]:
-    x = tensors(files, taught.recipe.looks)
-    chances, novel = taught.probabilities(x), taught.novelty(x)
+    logits, novel = taught.answers(tensors(files, taught.recipe.looks))
+    chances = taught.probabilities(logits)
     limit = None if reject is None else taught.threshold(reject)
     rows = []
     for file, chance, score in zip(files, chances, novel.tolist(), strict=True):
@@ -127,6 +127,10 @@ def _answers(taught: Taught, files: Sequence[Path], reject: float | None) -> lis
             }
         )
     return rows
+
+
+def _line(row: dict[str, Any]) -> str:
+    return f"{_printable(row['picture'])}\t{_printable(str(row['answer']))}\t{row['probability']:.3f}"
 
 
 def _check_reject(taught: Taught, reject: float) -> None:

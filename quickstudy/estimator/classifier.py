@@ -87,20 +87,19 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
         """(q,) labels; with ``reject``, "unknown" or -1 for inputs of no class that was taught."""
-        x = self._read(X)
-        said = self.classes_[self._probabilities(x).argmax(1)]
+        logits, novel = self._answers(X)
+        said = self.classes_[self._probabilities(logits).argmax(1)]
         if self.reject is None:
             return said
-        novel = self.taught_.novelty(x).numpy() > self.taught_.threshold(self.reject)
-        return np.where(novel, self._unknown(), said)
+        return np.where(novel.numpy() > self.taught_.threshold(self.reject), self._unknown(), said)
 
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
         """(q, way) calibrated probabilities, in the order of ``classes_``."""
-        return self._probabilities(self._read(X))
+        return self._probabilities(self._answers(X)[0])
 
     def novelty(self, X: Any) -> np.ndarray:  # noqa: N803
         """(q,) how little inputs look like anything that was taught; larger is more novel."""
-        return self.taught_.novelty(self._read(X)).numpy()
+        return self._answers(X)[1].numpy()
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:  # noqa: N803
         """Accuracy on labelled examples, or on a folder of class folders."""
@@ -174,15 +173,16 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     def _unknown(self) -> Any:
         return "unknown" if self.classes_.dtype.kind in "US" else -1
 
-    def _read(self, x: Any) -> Tensor:
+    def _answers(self, x: Any) -> tuple[Tensor, Tensor]:
+        """(q, way) logits in the order in which the classes were taught, and (q,) novelty."""
         check_is_fitted(self)
         if not self.taught_.recipe.looks.pictures and not are_pictures(x):
             x = x.detach().cpu().numpy() if isinstance(x, Tensor) else x
             x = validate_data(self, x, reset=False, accept_sparse="csr", dtype=np.float64)
-        return tensors(x, self.taught_.recipe.looks)
+        return self.taught_.answers(tensors(x, self.taught_.recipe.looks))
 
-    def _probabilities(self, x: Tensor) -> np.ndarray:
-        return self.taught_.probabilities(x).double().numpy()[:, self._order]
+    def _probabilities(self, logits: Tensor) -> np.ndarray:
+        return self.taught_.probabilities(logits).double().numpy()[:, self._order]
 
     def __sklearn_is_fitted__(self) -> bool:
         return "taught_" in vars(self)

@@ -12,6 +12,7 @@ from torch import Tensor
 from quickstudy import tree
 from quickstudy.core import Examples, Learner
 from quickstudy.learners.exemplars import Exemplars, Memory
+from quickstudy.learners.neighbours import Neighbours
 from quickstudy.learners.prototypes import Prototypes, Sums
 
 FLOOR = -30.0  # of a logit below the highest: a class without a vote is unlikely, not impossible
@@ -22,7 +23,7 @@ AGAINST_OVERFLOW = 1e-12
 
 
 def left_out(reader: Learner, state: Any, kept: Examples, rows: Tensor, chosen: Tensor, way: int) -> Tensor:
-    """(m, way) logits of the ``chosen`` (m,) of the kept examples, each as if it had never been taught.
+    """(m, way + 1): what is ``said`` of the ``chosen`` (m,) of the kept examples, each as if it had never been taught.
 
     ``rows`` (n,): which of all examples that were taught the kept ones are. Sums and memories are what they would be
     without the example; a learner of another kind is taught anew with the kept ones.
@@ -57,26 +58,29 @@ def in_parts(f: Callable[[Any], Tensor], items: tuple[Tensor, ...], numbers: int
 
 
 def _without_sums(reader: Prototypes, state: Sums, z: Tensor, y: Tensor) -> Tensor:
-    own = (torch.arange(len(state.number)) == y).to(z)  # (way,)
-    return reader.predict(Sums(state.total - own[:, None] * z, state.number - own), z[None])[0]
+    """Only the example's own class is another without it; there is a second example of that."""
+    total, number = (part.index_select(0, y[None]) for part in state)
+    own = reader.predict(Sums(total - z, number - 1), z[None])  # (1, 1)
+    logits = torch.where(torch.arange(len(state.number)) == y, own, reader.predict(state, z[None]))
+    return torch.cat([logits, novelty(reader, state, z[None], logits)[:, None]], dim=1)[0]
 
 
 def _without_row(reader: Exemplars, state: Memory, z: Tensor, row: Tensor) -> Tensor:
     others = (torch.arange(len(state.keys)) != row).to(z)
-    return reader.answer(Memory(state.keys, state.labels * others[:, None]), z[None])[0]
+    return said(reader, Memory(state.keys, state.labels * others[:, None]), z[None])[0]
 
 
 def _unlabelled(reader: Learner, kept: Examples, i: Tensor, way: int) -> Tensor:
     """(way,) logits of a learner that is taught anew with the label of one example made padding."""
     y = torch.where(torch.arange(len(kept.y)) == i, -1, kept.y)
     state = reader.adapt(start(reader, way), Examples(kept.x, y))
-    return reader.predict(state, kept.x.index_select(0, i[None]))[0]
+    return said(reader, state, kept.x.index_select(0, i[None]))[0]
 
 
 def _taught_anew(reader: Learner, kept: Examples, i: int, way: int) -> Tensor:
     others = torch.arange(len(kept.x)) != i
     state = reader.adapt(start(reader, way), Examples(kept.x[others], kept.y[others]))
-    return reader.predict(state, kept.x[i : i + 1])
+    return said(reader, state, kept.x[i : i + 1])
 
 
 def probabilities(logits: Tensor, temperature: float) -> Tensor:
@@ -116,12 +120,21 @@ def gap(logits: Tensor, y: Tensor) -> float:
     return max(float((own - others).mean()), AGAINST_OVERFLOW)
 
 
+def said(reader: Learner, state: Any, z: Tensor) -> Tensor:
+    """(q, way + 1): the logits of features z (q, d), and how novel each of them looks."""
+    logits = reader.predict(state, z)
+    return torch.cat([logits, novelty(reader, state, z, logits)[:, None]], dim=1)
+
+
 def novelty(reader: Learner, state: Any, z: Tensor, logits: Tensor) -> Tensor:
     """(q,) how little inputs look like anything that was taught: minus the similarity to what is nearest.
 
-    For prototypes that is the highest logit, for learners that keep examples the nearest example's; other learners have
-    logits alone, of which the log of the sum of exponentials is taken (Liu et al., 2020).
+    For prototypes that is the highest logit, for neighbours the nearest example's. Other learners have logits alone, of
+    which the log of the sum of exponentials is taken (Liu et al., 2020).
     """
     if isinstance(reader, Prototypes):
-        return -logits.max(-1).values
+        return -logits.amax(-1)
+    if isinstance(reader, Neighbours):
+        seen = state.labels.sum(1) > 0
+        return -reader.similarity(z, state.keys.to(z)).masked_fill(~seen, -torch.inf).amax(-1)
     return -logits.logsumexp(-1)

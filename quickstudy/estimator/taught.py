@@ -88,18 +88,17 @@ class Taught:
 
     def logits(self, x: Tensor) -> Tensor:
         """(q, way) in the order of ``names``."""
-        with torch.no_grad():
-            return self._read(self.embedded(x))
+        return self.answers(x)[0]
 
-    def probabilities(self, x: Tensor) -> Tensor:
-        """(q, way) in the order of ``names``."""
-        return confidence.probabilities(self.logits(x), self.measured.temperature)
-
-    def novelty(self, x: Tensor) -> Tensor:
-        """(q,) how little the inputs look like anything that was taught."""
+    def answers(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(q, way) logits, and (q,) how little the inputs look like anything that was taught."""
         with torch.no_grad():
-            z = self.embedded(x)
-            return confidence.novelty(self.reader, self.state, z, self._read(z))
+            said = self._said(self.embedded(x))
+        return said[:, :-1], said[:, -1]
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """(q, way) of logits."""
+        return confidence.probabilities(logits, self.measured.temperature)
 
     def threshold(self, share: float) -> float:
         """The novelty that this share of inputs of known classes exceeds.
@@ -125,9 +124,10 @@ class Taught:
         parts = [self.embed(part) for part in x.split(BATCH)] or [self.embed(x)]
         return torch.cat(parts).to(confidence.precision(self.reader))
 
-    def _read(self, z: Tensor) -> Tensor:
+    def _said(self, z: Tensor) -> Tensor:
+        """(q, way + 1), as many at a time as have room."""
         step = max(1, confidence.NUMBERS // max(1, len(self.names) * z[:1].numel()))
-        return torch.cat([self.reader.predict(self.state, part) for part in z.split(step)])
+        return torch.cat([confidence.said(self.reader, self.state, part) for part in z.split(step)])
 
     def _start(self, way: int) -> Any:
         if self.state is None:
@@ -151,12 +151,12 @@ class Taught:
         way = len(self.names)
         if way < 2 or not len(chosen):
             return Measured(temperature=self._usual(), how=self._why())
-        logits = confidence.left_out(self.reader, self.state, self.kept, self.rows, chosen, way)
+        found = confidence.left_out(self.reader, self.state, self.kept, self.rows, chosen, way)
+        logits, novel = found[:, :-1], found[:, -1]
         y = self.kept.y[chosen]
         temperature = confidence.best_temperature(logits, y)
         chances = confidence.probabilities(logits, temperature)
         answers = chances.argmax(-1)
-        novel = confidence.novelty(self.reader, self.state, self.kept.x[chosen], logits)
         said = [
             Said(row, self.names[label], self.names[answer], float(chance[answer]), float(chance[label]))
             for row, label, answer, chance in zip(
@@ -179,7 +179,7 @@ class Taught:
         if self.recipe.temperature is not None:
             return self.recipe.temperature
         if self.recipe.embedding == PLAIN and len(self.names) > 1:
-            return confidence.gap(confidence.bounded(self._read(self.kept.x)), self.kept.y)
+            return confidence.gap(confidence.bounded(self._said(self.kept.x)[:, :-1]), self.kept.y)
         return 1.0
 
     def _why(self) -> str:

@@ -29,10 +29,12 @@ def test_left_out_is_never_taught(name):
     chosen = torch.tensor([0, 3, 6])
     where = [int(torch.nonzero(made.rows == row)) for row in chosen]  # the kept are sorted by class
     found = confidence.left_out(made.reader, made.state, made.kept, made.rows, torch.tensor(where), 3)
-    for row, logits in zip(chosen.tolist(), found, strict=True):
+    for row, logits in zip(chosen.tolist(), found[:, :-1], strict=True):
         others = [i for i in range(9) if i != row]
         alone = reader(name, torch.nn.Identity(), 5, made.recipe.options).double()
         state = alone.adapt(confidence.start(alone, 3), Examples(x[others], y[others]))
+        want = confidence.novelty(alone, state, x[row : row + 1], alone.predict(state, x[row : row + 1]))
+        torch.testing.assert_close(found[chosen.tolist().index(row), -1:], want.detach(), rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(logits, alone.predict(state, x[row : row + 1])[0].detach(), rtol=1e-5, atol=1e-6)
 
 
