@@ -25,6 +25,7 @@ from quickstudy.recipes.cells import hardware
 from quickstudy.storage import Run, save_tensors, write_json
 
 WAY, QUERY, TASKS, MEASURING = 20, 5, 300, 60
+SHOTS = (1, 2, 3, 4, 5)
 SETTINGS = ((5, 1), (5, 5), (20, 1), (20, 5))
 PARAMETERS = {  # of the command, by the field of the experiment
     "data": "glyphs",
@@ -45,8 +46,8 @@ def main(path: Path, name: str) -> None:
     half = {k: t.half() if t.is_floating_point() else t for k, t in taught.learner.state_dict().items()}
     whole = figures(taught.learner, splits, SETTINGS[2:3])
     taught.learner.load_state_dict({k: t.float() if t.is_floating_point() else t for k, t in half.items()})
-    temperature, novelty = measured(taught.learner, splits)
-    recipe = dataclasses.replace(taught.recipe, temperature=temperature, novelty=tuple(novelty))
+    temperatures, novelty = measured(taught.learner, splits)
+    recipe = dataclasses.replace(taught.recipe, temperatures=tuple(temperatures), novelty=tuple(novelty))
     target = shipped.folder() / f"{name}.safetensors"
     save_tensors(target, half, {"recipe": recipe.plain()})
     about = {
@@ -57,7 +58,7 @@ def main(path: Path, name: str) -> None:
         "figures": figures(taught.learner, splits, SETTINGS),
         "in_single_precision": whole,
         "tasks": TASKS,
-        "temperature": temperature,
+        "temperatures": temperatures,
         "command": command(asked),
         "steps": asked.steps,
         "minutes": round(run.metrics["seconds"] / 60, 1),
@@ -65,7 +66,7 @@ def main(path: Path, name: str) -> None:
         "hardware": hardware(),
     }
     write_json(target.with_suffix(".json"), about)
-    print(target, about["kilobytes"], "kB", about["figures"], whole, temperature)
+    print(target, about["kilobytes"], "kB", about["figures"], whole, temperatures)
 
 
 def figures(learner: Learner, splits: Splits, settings: Sequence[tuple[int, int]]) -> dict[str, str]:
@@ -77,18 +78,25 @@ def figures(learner: Learner, splits: Splits, settings: Sequence[tuple[int, int]
     return found
 
 
-def measured(learner: Learner, splits: Splits) -> tuple[float, list[float]]:
-    """The temperature of validation tasks, one example a class, and the novelty of their queries at each per cent."""
-    exam = tasks.episodes(splits.valid, WAY, 1, QUERY)
-    logits, labels, novelty = [], [], []
+def measured(learner: Learner, splits: Splits) -> tuple[list[float], list[float]]:
+    """The best temperature of validation tasks with 1, 2, ... examples a class, and the novelty of queries at each per
+    cent where there is one."""
+    found = [answers(learner, tasks.episodes(splits.valid, WAY, shot, QUERY)) for shot in SHOTS]
+    temperatures = [round(confidence.best_temperature(logits, y), 4) for logits, y, _ in found]
+    shares = np.quantile(found[0][2].numpy(), np.linspace(0, 1, 101))
+    return temperatures, [round(float(x), 4) for x in shares]
+
+
+def answers(learner: Learner, exam: tasks.Episodes) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Logits, labels and novelty of all queries of the first tasks."""
+    said, labels = [], []
     with torch.no_grad():
         for task in (exam[i] for i in range(MEASURING)):
-            state = learner.adapt(learner.init(WAY), task.support)
-            logits.append(learner.predict(state, task.query.x).double())
+            state = learner.adapt(learner.init(exam.way), task.support)
+            said.append(confidence.said(learner, state, task.query.x).double())
             labels.append(task.query.y)
-            novelty.append(confidence.novelty(learner, state, task.query.x, logits[-1]))
-    shares = np.quantile(torch.cat(novelty).numpy(), np.linspace(0, 1, 101))
-    return confidence.best_temperature(torch.cat(logits), torch.cat(labels)), [round(float(x), 4) for x in shares]
+    both = torch.cat(said)
+    return both[:, :-1], torch.cat(labels), both[:, -1]
 
 
 def command(asked: Experiment) -> str:

@@ -222,7 +222,7 @@ def fit(
 ) -> None:
     """Teach a learner your own pictures: a folder with a folder of pictures for each class, one picture is enough.
 
-    Says at once how well it would do, each picture left out in turn, and which ones look mislabelled.
+    Says at once how well it would do, one picture of each class left out in turn, and which ones look mislabelled.
 
     Examples: quickstudy fit my-letters --out letters.qs --reject 0.05
               quickstudy fit my-birds --embedding timm:resnet18 --out birds.qs

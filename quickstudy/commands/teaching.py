@@ -151,7 +151,7 @@ def _measured(taught: Taught, files: Sequence[str]) -> None:
     if found.accuracy is None:
         print("accuracy: cannot be told from one example a class; a second one of each lets it be measured")
         return
-    print(f"accuracy: {100 * found.accuracy:.1f} % of {found.count} examples, each left out in turn")
+    print(f"accuracy: {100 * found.accuracy:.1f} % of {found.count} examples, one of each class left out in turn")
     for one in taught.suspects()[:SUSPECTS]:
         name = files[one.row] if one.row < len(files) else f"example {one.row}"
         print(

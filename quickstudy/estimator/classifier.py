@@ -40,7 +40,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : (way,) the labels, sorted.
-    leave_one_out_accuracy_ : of the examples, each as if it had not been taught; nan where no class has two.
+    leave_one_out_accuracy_ : of the examples, one of each class left out in turn, so that it is that of one
+        example fewer; nan where no class has two.
     temperature_ : of the probabilities, by which the examples that are left out are explained best.
     suspects_ : examples that the others would have called something else, the most suspicious first.
     """

@@ -36,7 +36,7 @@ class Recipe:
     embedding: str = OWN
     features: int = 0  # of an embedding that is not the learner's own
     config: dict[str, Any] = field(default_factory=dict)  # of an embedding of a hub
-    temperature: float | None = None  # measured where the learner was made
+    temperatures: tuple[float, ...] = ()  # the best ones on classes of validation, with 1, 2, ... examples a class
     novelty: tuple[float, ...] = ()  # likewise: how novel inputs of a class that was taught look, at each per cent
 
     def make(self, given: nn.Module | None = None) -> Learner:
@@ -66,7 +66,8 @@ def from_plain(values: dict[str, Any]) -> Recipe:
     looks: dict[str, Any] = {
         key: tuple(part) if isinstance(part, list) else part for key, part in values["looks"].items()
     }
-    made: dict[str, Any] = {"looks": Looks(**looks), "novelty": tuple(values["novelty"])}
+    made: dict[str, Any] = {"looks": Looks(**looks)}
+    made |= {key: tuple(values[key]) for key in ("temperatures", "novelty")}
     return Recipe(**(values | made))
 
 

@@ -24,8 +24,8 @@ from quickstudy.learners.gradient import Gradient
 from quickstudy.learners.prototypes import Prototypes
 
 Label = str | int | float | bool
-KEPT = 20  # examples of each class, at most, to measure by
-SCORED = 500  # examples left out in turn, at most
+KEPT = confidence.FOLDS  # examples of each class, at most, to measure by
+PRIOR = 50  # answers that what suited other classes counts as
 DOUBT = 0.5  # probability of another class from which on an example is suspicious
 BATCH = 256  # inputs embedded at a time
 
@@ -93,7 +93,7 @@ class Taught:
     def answers(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(q, way) logits, and (q,) how little the inputs look like anything that was taught."""
         with torch.no_grad():
-            said = self._said(self.embedded(x))
+            said = confidence.said(self.reader, self.state, self.embedded(x))
         return said[:, :-1], said[:, -1]
 
     def probabilities(self, logits: Tensor) -> Tensor:
@@ -124,11 +124,6 @@ class Taught:
         parts = [self.embed(part) for part in x.split(BATCH)] or [self.embed(x)]
         return torch.cat(parts).to(confidence.precision(self.reader))
 
-    def _said(self, z: Tensor) -> Tensor:
-        """(q, way + 1), as many at a time as have room."""
-        step = max(1, confidence.NUMBERS // max(1, len(self.names) * z[:1].numel()))
-        return torch.cat([confidence.said(self.reader, self.state, part) for part in z.split(step)])
-
     def _start(self, way: int) -> Any:
         if self.state is None:
             return confidence.start(self.reader, way)
@@ -147,14 +142,13 @@ class Taught:
         self.kept, self.rows = Examples(x[chosen], labels[chosen]), rows[chosen]
 
     def _measure(self) -> Measured:
-        chosen = self._scored()
         way = len(self.names)
+        found, chosen = confidence.left_out(self.reader, self.state, self.kept, self.rows, way)
         if way < 2 or not len(chosen):
             return Measured(temperature=self._usual(), how=self._why())
-        found = confidence.left_out(self.reader, self.state, self.kept, self.rows, chosen, way)
         logits, novel = found[:, :-1], found[:, -1]
         y = self.kept.y[chosen]
-        temperature = confidence.best_temperature(logits, y)
+        temperature = self._temperature(logits, y)
         chances = confidence.probabilities(logits, temperature)
         answers = chances.argmax(-1)
         said = [
@@ -164,27 +158,33 @@ class Taught:
             )
         ]
         right = float((answers == y).double().mean())
-        return Measured(right, len(y), temperature, "leave-one-out", sorted(novel.tolist()), said)
+        return Measured(right, len(y), temperature, "leaving one of each class out", sorted(novel.tolist()), said)
 
-    def _scored(self) -> Tensor:
-        """Which of the kept examples are left out in turn: of classes that have another, the first of each, then the
-        second, as many as there is time for."""
-        cheap = isinstance(self.reader, Prototypes | Exemplars) and not self.reader.ordered
-        rank = torch.cat([torch.arange(n) for n in self.kept.y.bincount(minlength=len(self.names)).tolist()])
-        many = torch.tensor(self.counts)[self.kept.y] > 1
-        order = torch.argsort(rank, stable=True)
-        return order[many[order]][: SCORED if cheap else confidence.REFITS].sort().values
+    def _temperature(self, logits: Tensor, y: Tensor) -> float:
+        """The best one for what was left out, corrected for what that is: of one example fewer, and few answers."""
+        found = confidence.best_temperature(logits, y)
+        if not self.recipe.temperatures:
+            return found
+        shots = int(np.median(self.counts))
+        usual, fewer = self._usual_of(shots), self._usual_of(shots - 1)
+        weight = len(y) / (len(y) + PRIOR)
+        return float(usual * (found / fewer) ** weight)
 
     def _usual(self) -> float:
-        if self.recipe.temperature is not None:
-            return self.recipe.temperature
+        """Where nothing can be left out."""
+        if self.recipe.temperatures:
+            return self._usual_of(1)
         if self.recipe.embedding == PLAIN and len(self.names) > 1:
-            return confidence.gap(confidence.bounded(self._said(self.kept.x)[:, :-1]), self.kept.y)
+            return confidence.gap(confidence.bounded(self.reader.predict(self.state, self.kept.x)), self.kept.y)
         return 1.0
 
+    def _usual_of(self, shots: int) -> float:
+        known = self.recipe.temperatures
+        return known[min(max(shots, 1), len(known)) - 1]
+
     def _why(self) -> str:
-        if self.recipe.temperature is not None:
-            return "of other classes, since no class has a second example"
+        if self.recipe.temperatures:
+            return "what suited other classes, since no class has a second example"
         return "a rule of thumb, since no class has a second example"
 
 
