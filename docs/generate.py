@@ -20,7 +20,12 @@ HEADLINE = [  # (method, variant) rows of the README
     ("prototypical networks", "squared Euclidean"),
     ("MAML", "conv, second order"),
 ]
-PRINTED = {"accuracy_percent": ".1f", "mse": ".2f"}  # with as many decimals as the papers have
+PRINTED = {
+    "accuracy_percent": ".1f",
+    "mse": ".2f",
+    "calibration_error_percent": ".1f",
+    "auroc_percent": ".1f",
+}  # with as many decimals as the papers have
 PICTURES = {"sinusoid": "The first test task before and after adaptation, and the error by gradient step"}
 SETTINGS = ["5-way 1-shot", "5-way 5-shot", "20-way 1-shot", "20-way 5-shot"]
 
