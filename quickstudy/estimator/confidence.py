@@ -18,7 +18,7 @@ from quickstudy.nets.attention import class_sums
 FLOOR = -30.0  # of a logit below the highest: a class without a vote is unlikely, not impossible
 NUMBERS = 2**24  # in memory at a time
 FOLDS, REFITS = 20, 8  # at most: examples of a class left out in turn, of a learner that is taught anew for it
-TEMPERATURES = np.geomspace(1e-3, 1e3, 241)  # tried, in units of the spread of the logits
+TRIED, FARTHEST = 241, 1e3  # temperatures, from a thousandth to a thousand times the spread of the logits
 AGAINST_OVERFLOW = 1e-12
 
 
@@ -96,7 +96,7 @@ def best_temperature(logits: Tensor, y: Tensor) -> float:
     doubt = 1 / (n + 2)
     target = torch.full_like(logits, doubt / way).scatter_add_(1, y[:, None], torch.full_like(logits[:, :1], 1 - doubt))
     spread = max(float((logits.max(-1).values - logits.mean(-1)).mean()), AGAINST_OVERFLOW)
-    tried = spread * TEMPERATURES
+    tried = spread * np.geomspace(1 / FARTHEST, FARTHEST, TRIED)
     losses = [float(-(target * (logits / t).log_softmax(-1)).sum()) for t in tried]
     return float(tried[int(np.argmin(losses))])
 
