@@ -38,8 +38,10 @@ def fit(
     taught.teach(tensors(files, taught.recipe.looks), labels)
     if reject is not None:
         _check_reject(taught, reject)
-    modelfile.save(taught, out, {"reject": reject, "files": [_inside(file, folder) for file in files]})
-    _say(taught, out, [_inside(file, folder) for file in files])
+    asked = {"learner": learner, "embedding": embedding, "options": parse(options), "size": size}
+    names = [_inside(file, folder) for file in files]
+    modelfile.save(taught, out, {"reject": reject, "asked": asked, "files": names})
+    _say(taught, out, names)
     print(f"next: quickstudy predict {out} PICTURE ...", file=sys.stderr)
 
 

@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
+from quickstudy.core import Learner
 from quickstudy.estimator import modelfile
 from quickstudy.estimator.choosing import Asked, Choice, untaught
 from quickstudy.estimator.inputs import are_pictures, is_folder, taught_by, tensors
@@ -111,7 +112,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     def save(self, path: str | Path) -> None:
         """Writes a model file, which ``load`` and ``quickstudy predict`` read: one safetensors file, no pickle."""
         check_is_fitted(self)
-        modelfile.save(self.taught_, Path(path), {"reject": self.reject})
+        modelfile.save(self.taught_, Path(path), {"reject": self.reject, "asked": self._plain()})
 
     @classmethod
     def load(cls, path: str | Path, *, given: nn.Module | None = None) -> FewShotClassifier:
@@ -120,7 +121,9 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         Raises FileProblem for a file that is missing, damaged or of a newer version.
         """
         taught, more = modelfile.read(Path(path), given)
-        made = cls(given if taught.recipe.embedding == "given" else taught.recipe.learner, reject=more["reject"])
+        made = cls(**more.get("asked", {}), reject=more["reject"])
+        if given is not None:
+            made.set_params(**{"learner" if isinstance(given, Learner) else "embedding": given})
         made.taught_ = taught
         made._tell()
         return made
@@ -132,6 +135,11 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
 
         check_is_fitted(self)
         export.save(self.taught_, Path(path))
+
+    def _plain(self) -> dict[str, Any]:
+        """What the constructor was told, as far as it is plain values."""
+        told = {"learner": self.learner, "embedding": self.embedding, "options": self.options, "size": self.size}
+        return {key: value for key, value in told.items() if isinstance(value, str | int | dict)}
 
     def _examples(self, x: Any, y: Any, reset: bool) -> tuple[Any, list[Any]]:
         """The inputs, and the labels as plain values."""

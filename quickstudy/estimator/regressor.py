@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -83,7 +84,8 @@ class FewShotRegressor(RegressorMixin, BaseEstimator):
         self.inputs_, self.outputs_ = (_units(part) if plain else _none(part) for part in (x, y))
         torch.manual_seed(self.seed)
         made = self._net(shape) if self.learner is None else self.learner
-        self.learner_ = (made if isinstance(made, Learner) else made(shape, columns)).double().eval()
+        own = copy.deepcopy(made) if isinstance(made, Learner) else made(shape, columns)
+        self.learner_ = own.double().eval()
         self.state_ = self.learner_.init(columns)
 
     def _net(self, shape: tuple[int, ...]) -> Learner:

@@ -29,6 +29,7 @@ def test_answers_before_and_after_a_file_are_the_same(name, tmp_path):
     np.testing.assert_array_equal(after.predict(X), before.predict(X))
     assert after.leave_one_out_accuracy_ == before.leave_one_out_accuracy_
     assert after.suspects_ == before.suspects_
+    assert after.get_params() == before.get_params()
     more = [made.partial_fit(X[1::5], Y[1::5]).predict_proba(X) for made in (before, after)]
     np.testing.assert_allclose(more[1], more[0], atol=1e-6)
 

@@ -30,6 +30,7 @@ def test_a_trained_learner_reads_and_answers_as_it_is():
     net = learners.maml_regressor(test_steps=3).eval()
     x, y = points(5)
     made = FewShotRegressor(net).fit(x, y)
+    assert next(net.parameters()).dtype == torch.float32  # it is the user's, and stays as it was
     state = net.double().adapt(net.init(1), Examples(torch.from_numpy(x), torch.from_numpy(y[:, None])))
     with torch.no_grad():
         np.testing.assert_allclose(made.predict(x), net.predict(state, torch.from_numpy(x))[:, 0].numpy())
