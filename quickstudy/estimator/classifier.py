@@ -143,14 +143,14 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
 
     def _examples(self, x: Any, y: Any, reset: bool) -> tuple[Any, list[Any]]:
         """The inputs, and the labels as plain values."""
-        if y is None and is_folder(x):
+        if y is None and isinstance(x, str | Path):
             return taught_by(x)
         if are_pictures(x):
             if y is None:
                 raise ValueError("pictures need their labels y, unless they are a folder with a folder for each class")
             y = np.asarray(y)
-            if y.ndim != 1:
-                raise ValueError(f"labels are (n,), got an array of {y.shape}")
+            if y.ndim != 1 or not len(y):
+                raise ValueError(f"labels are (n,), at least one, got an array of {y.shape}")
         else:
             x = x.detach().cpu().numpy() if isinstance(x, Tensor) else x
             x, y = validate_data(self, x, y, reset=reset, accept_sparse="csr", dtype=np.float64)

@@ -75,7 +75,9 @@ class Taught:
         if len(labels) != len(x):
             raise ValueError(f"every example needs its label, got {len(x)} examples and {len(labels)} labels")
         known = set(self.names)
-        new = sorted({label for label in labels if label not in known}, key=lambda label: (str(type(label)), label))
+        if len({isinstance(label, str) for label in known.union(labels)}) > 1:
+            raise ValueError("some labels are text and some are not; make all of them text, or none")
+        new = sorted({label for label in labels if label not in known})
         names = self.names + new
         y = torch.tensor(_places(names, labels))
         with torch.no_grad():

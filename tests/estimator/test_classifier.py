@@ -18,6 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import quickstudy
 from quickstudy import learners
 from quickstudy.estimator import FewShotClassifier, FewShotRegressor
+from quickstudy.files import FileProblem
 from quickstudy.learners.neighbours import Neighbours
 
 IRIS = load_iris(return_X_y=True)
@@ -196,6 +197,22 @@ def test_it_can_be_pickled_as_scikit_learns_can(drawings, tmp_path):
 def test_what_cannot_be_is_refused(arguments, x, message):
     with pytest.raises(ValueError, match=message):
         FewShotClassifier(**arguments).fit(x, ["a", "a", "b", "b"])
+
+
+def test_examples_that_are_none_are_refused(tmp_path):
+    pages = np.zeros((4, 20, 20))
+    for x, y, message in (
+        (pages[:0], [], "at least one"),
+        (pages, ["a", "b"], "got 4 examples and 2 labels"),
+        (pages, None, "need their labels"),
+        (pages, np.array(["a", 1, "b", 2], dtype=object), "some labels are text"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            FewShotClassifier("neighbours").fit(x, y)
+    with pytest.raises(FileProblem, match="is no folder"):
+        FewShotClassifier("neighbours").fit(tmp_path / "none")
+    with pytest.raises(FileProblem, match=r"a\.png does not exist"):
+        FewShotClassifier("neighbours").fit([tmp_path / "a.png"] * 2, ["a", "b"])
 
 
 def test_one_class_is_refused_by_fit_and_taken_by_partial_fit():
