@@ -17,7 +17,7 @@ from quickstudy.core import Learner
 from quickstudy.estimator import modelfile
 from quickstudy.estimator.choosing import Asked, Choice, untaught
 from quickstudy.estimator.inputs import are_pictures, is_folder, taught_by, tensors
-from quickstudy.estimator.taught import Said
+from quickstudy.estimator.taught import Said, check_kinds
 
 
 class FewShotClassifier(ClassifierMixin, BaseEstimator):
@@ -154,6 +154,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         else:
             x = x.detach().cpu().numpy() if isinstance(x, Tensor) else x
             x, y = validate_data(self, x, y, reset=reset, accept_sparse="csr", dtype=np.float64)
+        check_kinds(y.tolist())
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "The number of unique classes")  # few examples of many: what we are for
             check_classification_targets(y)

@@ -7,7 +7,7 @@ else the inputs; a few of them are kept, so that each can be left out in turn.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -75,8 +75,7 @@ class Taught:
         if len(labels) != len(x):
             raise ValueError(f"every example needs its label, got {len(x)} examples and {len(labels)} labels")
         known = set(self.names)
-        if len({isinstance(label, str) for label in known.union(labels)}) > 1:
-            raise ValueError("some labels are text and some are not; make all of them text, or none")
+        check_kinds(known.union(labels))
         new = sorted({label for label in labels if label not in known})
         names = self.names + new
         y = torch.tensor(_places(names, labels))
@@ -188,6 +187,12 @@ class Taught:
         if self.recipe.temperatures:
             return "what suited other classes, since no class has a second example"
         return "a rule of thumb, since no class has a second example"
+
+
+def check_kinds(labels: Iterable[Label]) -> None:
+    """Raises ValueError for text among numbers."""
+    if len({isinstance(label, str) for label in labels}) > 1:
+        raise ValueError("some labels are text and some are not; make all of them text, or none")
 
 
 def parted(learner: Learner) -> tuple[nn.Module, Learner]:
