@@ -101,8 +101,11 @@ class OutOfScope(IntentCell):
 
 
 def doubt(made: Any, x: Any) -> np.ndarray:
-    """What tells novel from known: the estimator's novelty; of the others, how far the best class is from certain."""
-    return made.novelty(x) if isinstance(made, FewShotClassifier) else 1 - made.predict_proba(x).max(1)
+    """What tells novel from known: the estimator's novelty, the distance to the nearest, or how far the best class is
+    from certain."""
+    if isinstance(made, FewShotClassifier):
+        return made.novelty(x)
+    return made.kneighbors(x)[0][:, 0] if isinstance(made, KNeighborsClassifier) else 1 - made.predict_proba(x).max(1)
 
 
 def ours() -> FewShotClassifier:
