@@ -28,6 +28,8 @@ PRINTED = {  # with as many decimals as the papers have
     "mse": ".2f",
     "squared_error": ".2f",
     "squared_error_over_d": ".2f",
+    "calibration_error_percent": ".1f",
+    "auroc_percent": ".1f",
 }
 PICTURES = {
     "sinusoid": "The first test task before and after adaptation, and the error by gradient step",

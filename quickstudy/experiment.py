@@ -155,15 +155,20 @@ def usual_way(learner: Learner, way: int, most: int) -> int:
 def learner(name: str, splits: Splits, options: dict[str, Any], *, way: int) -> Learner:
     """The exported learner of that name for pictures like these, told of the ``way`` of its tasks and of the number
     of training classes if it asks. Raises ValueError where there is none."""
-    if name not in learners.__all__:
-        raise ValueError(f"no learner is called {name!r}; there are {', '.join(learners.__all__)}")
-    make = getattr(learners, name)
-    known = {"way": way, "classes": len(splits.train)}
-    wanted = {key: value for key, value in known.items() if key in inspect.signature(make).parameters}
+    wanted = told(name, splits, options, way=way)
     try:
-        return make(splits.train.shape, **(wanted | options)).to(splits.train.images.device)
+        return getattr(learners, name)(splits.train.shape, **wanted).to(splits.train.images.device)
     except TypeError as error:
         raise ValueError(f"{name} does not take these options: {error}") from error
+
+
+def told(name: str, splits: Splits, options: dict[str, Any], *, way: int) -> dict[str, Any]:
+    """The options, with what the learner of that name asks of the tasks. Raises ValueError where there is none."""
+    if name not in learners.__all__:
+        raise ValueError(f"no learner is called {name!r}; there are {', '.join(learners.__all__)}")
+    known = {"way": way, "classes": len(splits.train)}
+    asked = inspect.signature(getattr(learners, name)).parameters
+    return {key: value for key, value in known.items() if key in asked} | options
 
 
 def from_run(run: Run) -> Experiment:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from quickstudy import __main__
 from quickstudy.storage import load_tensors
 
 
@@ -66,7 +67,7 @@ def run(pictures, tmp_path_factory):
 
 def test_help_and_version():
     assert "quickstudy demo" in call("--help").stdout
-    for command in ("demo", "data", "train", "evaluate", "compare", "instances", "reproduce", "report"):
+    for command in __main__.COMMANDS:
         assert "Example" in call(command, "--help").stdout
     assert call("--version").stdout.startswith("quickstudy 0.")
 

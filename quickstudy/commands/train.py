@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from quickstudy import devices, experiment, learners, parallel
-from quickstudy.commands.subjects import parse
+from quickstudy.commands.options import parse
 from quickstudy.experiment import Experiment
 from quickstudy.files import FileProblem
 from quickstudy.storage import Run

@@ -6,11 +6,13 @@ from typing import Any
 from quickstudy.recipes import (
     fast_weights,
     in_context,
+    intents,
     mini_imagenet,
     omniglot_fewshot,
     omniglot_gradient,
     omniglot_instances,
     omniglot_models,
+    own_examples,
     sinusoid,
 )
 from quickstudy.recipes.cells import AnyCell
@@ -20,6 +22,8 @@ TABLES: dict[str, Sequence[AnyCell]] = {
     mini_imagenet.TABLE: mini_imagenet.CELLS,
     omniglot_instances.TABLE: omniglot_instances.CELLS,
     sinusoid.TABLE: sinusoid.CELLS,
+    own_examples.TABLE: own_examples.CELLS,
+    intents.TABLE: intents.CELLS,
     in_context.TABLE: in_context.CELLS,
     fast_weights.TABLE: fast_weights.CELLS,
 }

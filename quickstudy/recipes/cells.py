@@ -182,7 +182,7 @@ def gather(
         return None
     last = list(found.values())[-1]
     same = {
-        "tasks": tasks,
+        "tasks": len(last[cell.score]),
         "training": cell.stamp(0, scale),
         **{key: last[key] for key in ("steps", "split_sha256", "transductive")},
     }
