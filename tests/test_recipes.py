@@ -99,6 +99,12 @@ def test_a_task_that_diverged_leaves_a_median_and_no_mean(tmp_path):
     assert worded(found).endswith("1 of 12 diverged)")
 
 
+def test_what_is_not_trained_counts_once(tmp_path):
+    cell = matching(TABLES["sinusoid"], "predict zero")[0]
+    run_seed(cell, 0, scale=1.0, tasks=12, runs=tmp_path, progress=False)
+    assert gather(cell, 3, scale=1.0, tasks=12, runs=tmp_path, command="c")["seeds"] == [0]
+
+
 def test_a_new_field_leaves_the_names_of_older_trainings():
     assert cells.digest(Experiment()) == cells.digest(Experiment(estimator="unroll"))
     assert cells.digest(Experiment()) != cells.digest(Experiment(estimator="reptile"))

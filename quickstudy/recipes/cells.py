@@ -176,7 +176,9 @@ def gather(
     ``earlier`` is what was gathered before: seeds whose runs are no longer here count as they stand there, if they were
     trained and measured alike.
     """
-    paths = {seed: _kept(cell, seed, scale=scale, tasks=tasks, runs=runs) for seed in range(seeds)}
+    paths = {
+        seed: _kept(cell, seed, scale=scale, tasks=tasks, runs=runs) for seed in range(seeds if cell.trained else 1)
+    }
     found = {str(seed): read_json(path) for seed, path in paths.items() if path.exists()}
     if not found:
         return None
