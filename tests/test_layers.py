@@ -19,8 +19,9 @@ LAYERS = [
     {"learners"},
     {"batching", "devices", "parallel", "storage"},
     {"outer"},
-    {"train", "evaluate", "regression", "checks"},
+    {"train", "evaluate", "regression", "lifelong", "checks"},
     {"experiment"},
+    {"lives"},
     {"maps", "molecules"},
     {"charts", "gallery", "plot", "report"},
     {"estimator", "optim", "recipes", "studio"},
@@ -33,8 +34,18 @@ COMPOSED = {  # a method that is made of another
     ("classifier", "neighbours"),
     ("finetune", "classifier"),
     ("baseline_plus_plus", "classifier"),
+    ("lwf", "replay"),
 }
-SHARED = {"exemplars", "finetuned", "gradient", "inner"}  # bases that methods share
+SHARED = {
+    "elastic",
+    "exemplars",
+    "finetuned",
+    "gradient",
+    "inner",
+    "memory",
+    "quadratic",
+    "stepwise",
+}  # bases that methods share
 PLAIN = {
     "TypeVar",
     "range",

@@ -47,6 +47,20 @@ class Fresh(Head):
         return {"weight": like.new_zeros(way, self.features), "bias": like.new_zeros(way)}
 
 
+class Drawn(Head):
+    """A linear layer for any number of classes whose first weights are drawn once and for all, class by class, from
+    the distribution of ``nn.Linear``'s."""
+
+    def __init__(self, features: int, *, seed: int = 0) -> None:
+        super().__init__(features)
+        self.seed = seed
+
+    def start(self, way: int, like: Tensor) -> Weights:
+        rows = [np.random.default_rng([self.seed, c]).uniform(-1, 1, self.features + 1) for c in range(way)]
+        drawn = torch.from_numpy(np.array(rows).reshape(way, -1) / self.features**0.5).to(like)
+        return {"weight": drawn[:, :-1].contiguous(), "bias": drawn[:, -1].contiguous()}
+
+
 class Cosine(Head):
     """``scale`` times the cosine to a direction of each class (Chen et al., 2019: Baseline++); the first directions
     are drawn once and for all, class by class, of the length that the rows of a linear layer have."""
