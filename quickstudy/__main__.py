@@ -226,6 +226,7 @@ def lifelong(
     seed: int = 0,
     options: Options = (),
     run: str | None = None,
+    examine: Literal["test", "valid"] = "test",
     out: Path | None = None,
     resume: Path | None = None,
     json: bool = False,
@@ -253,6 +254,7 @@ def lifelong(
         widths: of the hidden layers.
         seed: of the first weights, of what is drawn, and of the stream.
         run: the run folder of a learner of few examples that was meta-trained.
+        examine: the part of the data that examines; strengths are chosen on valid.
         out: the folder of the life; named after the arguments unless given.
         resume: the folder of a life to go on with; all other arguments come from it.
         json: print one JSON object.
@@ -260,7 +262,7 @@ def lifelong(
     from quickstudy.commands.lifelong import start
 
     asked = (method, options, stream, scenario, mask, each, examples, size, steps, batch, rate, widths, seed, run)
-    start(asked, out, resume, json)
+    start((*asked, examine), out, resume, json)
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {

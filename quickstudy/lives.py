@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from quickstudy import data, devices, experiment, learners
 from quickstudy.core import Learner
 from quickstudy.data import Pool
@@ -42,6 +44,7 @@ class Lifelong:
     widths: tuple[int, ...] = (400, 400)
     seed: int = 0  # of the first weights, the batches and the stream
     run: str | None = None  # a run folder of the learner, meta-trained
+    examine: str = "test"  # or "valid", by which strengths are chosen
 
     def contexts(self) -> Stream:
         """The stream. Raises ValueError for one that does not exist."""
@@ -50,7 +53,7 @@ class Lifelong:
             raise ValueError(
                 f"a stream is {', '.join(f'{kind}-DATA' for kind in KINDS)}, such as split-mnist; got {self.stream!r}"
             )
-        train, test = (self._few(pool) for pool in _pools(name, self.size))
+        train, test = (self._few(pool) for pool in _pools(name, self.size, self.examine))
         if kind == "permuted":
             return streams.permuted(train, test, scenario=self.scenario, seed=self.seed)
         if kind == "rotated":
@@ -70,6 +73,7 @@ class Lifelong:
                 "trained with the mask own, the classes of two contexts are never compared, which is what the scenario "
                 "class asks; choose the mask seen or all, or the scenario task"
             )
+        torch.manual_seed(self.seed)
         made: Learner = learners.continual(
             stream.shape,
             widths=self.widths,
@@ -81,10 +85,17 @@ class Lifelong:
         )
         parts = [_around(name) for name in self.method.split("+") if name != NAIVE]
         wanted = [set(inspect.signature(part).parameters) for part in parts]
+        usual = {
+            "shape": stream.shape,
+            "widths": self.widths,
+            "steps": self.steps,
+            "batch": self.batch,
+            "rate": self.rate,
+        }
         if unknown := self.options.keys() - set().union(*wanted):
             raise ValueError(f"{self.method} has no option {', '.join(sorted(unknown))}; it has {_options(wanted)}")
         for part, names in zip(parts, wanted, strict=True):
-            made = part(made, **{key: value for key, value in self.options.items() if key in names})
+            made = part(made, **{key: value for key, value in (usual | self.options).items() if key in names})
         return made.to(devices.best())
 
     def go(self, folder: Path, *, progress: bool = False) -> tuple[Learner, Any, Stream, History]:
@@ -137,16 +148,20 @@ def _around(name: str) -> Callable[..., Learner]:
 
 
 def _options(wanted: Sequence[set[str]]) -> str:
-    return ", ".join(sorted(set().union(*wanted) - {"learner"})) or "none"
+    return ", ".join(sorted(set().union(*wanted) - {"learner", "shape"})) or "none"
 
 
-def _pools(name: str, size: int | None) -> tuple[Pool, Pool]:
+def _pools(name: str, size: int | None, examine: str) -> tuple[Pool, Pool]:
     """What is learned and what is examined: the parts of the data, or halves of what has no such parts."""
-    if name == "omniglot":
+    if examine not in ("test", "valid"):
+        raise ValueError(f"a life is examined on test or on valid, got {examine!r}")
+    if name == "omniglot" and examine == "test":
         return streams.halves(data.omniglot(size or 28, "lake", rotations=False).test, 5)
     pools = data.load(name, size=size)
     if pools.train.names == pools.test.names:
-        return pools.train, pools.test
+        return pools.train, pools.test if examine == "test" else pools.valid
+    if examine != "test":
+        raise ValueError(f"{name} has no validation part with the classes of its training part; examine test")
     return streams.halves(streams.joined(pools), HELD.get(name, 5))
 
 

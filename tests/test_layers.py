@@ -35,6 +35,7 @@ COMPOSED = {  # a method that is made of another
     ("finetune", "classifier"),
     ("baseline_plus_plus", "classifier"),
     ("lwf", "replay"),
+    ("generative", "replay"),
 }
 SHARED = {
     "elastic",

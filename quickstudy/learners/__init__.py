@@ -8,6 +8,7 @@ from quickstudy.learners.continual import continual as continual
 from quickstudy.learners.density import density
 from quickstudy.learners.ewc import ewc as ewc
 from quickstudy.learners.finetune import finetune
+from quickstudy.learners.generative import generative as generative
 from quickstudy.learners.joint import joint as joint
 from quickstudy.learners.lwf import lwf as lwf
 from quickstudy.learners.maml import maml
@@ -40,4 +41,4 @@ __all__ = [
     "siamese",
 ]
 REGRESSORS = ["maml_regressor"]  # learn values, not classes
-AROUND = ["alone", "ewc", "joint", "lwf", "mas", "noise", "replay", "si"]  # lifelong, around `continual`
+AROUND = ["alone", "ewc", "generative", "joint", "lwf", "mas", "noise", "replay", "si"]  # lifelong, around `continual`

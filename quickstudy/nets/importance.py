@@ -3,8 +3,8 @@
 The gradient of a batch's mean, squared, is another thing: for independent examples about 1 / batch of it. Gradients of
 single examples cost no more than that. For a linear layer the gradient of an example is the outer product of what came
 in and of the slope of what went out, so that its squares add up by one matrix product; for a convolution it is a
-product of patches. What is left (normalization, a layer that is used twice, parameters of a module of one's own) is mapped by
-``vmap`` in small chunks.
+product of patches. What is left (normalization, a layer that is used twice, parameters of a module of one's own) is
+mapped by ``vmap`` in small chunks.
 """
 
 from __future__ import annotations

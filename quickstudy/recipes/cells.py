@@ -74,6 +74,10 @@ class AnyCell(ABC):
     def measure(self, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> Scores:
         """Trains (or goes on, or finds it done), and measures on so many test tasks."""
 
+    def examined(self, tasks: int) -> int:
+        """On how many tasks or questions it is measured, where so many test tasks are asked for."""
+        return tasks
+
     def beside(self, scores: np.ndarray) -> dict[str, float]:
         """What else is said of the scores (t,) of one seed."""
         return {}
@@ -170,7 +174,7 @@ def gather(
         return None
     last = list(found.values())[-1]
     same = {
-        "tasks": tasks,
+        "tasks": cell.examined(tasks),
         "training": cell.stamp(0, scale),
         **{key: last[key] for key in ("steps", "split_sha256", "transductive")},
     }
