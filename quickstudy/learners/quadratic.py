@@ -42,7 +42,7 @@ class Quadratic(NamedTuple):
         both = {name: new + self.importance[name] for name, new in importance.items()}
         share = {name: torch.where(both[name] > 0, new / both[name], 1.0) for name, new in importance.items()}
         apart = {name: w - self.anchor[name] for name, w in weights.items()}
-        anchor = {name: self.anchor[name] + share[name] * a for name, a in apart.items()}
+        anchor = {name: self.anchor[name].lerp(w, share[name]) for name, w in weights.items()}  # exact at 0 and 1
         least = sum((self.importance[name] * share[name] * a.square()).sum() for name, a in apart.items()) / 2
         return Quadratic(both, anchor, self.least + least)
 
