@@ -1,6 +1,7 @@
 """What the lifelong learners promise, computed another way."""
 
 import functools
+import itertools
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from quickstudy.learners.continual import Continual, Fit
 from quickstudy.learners.ewc import EWC
 from quickstudy.learners.quadratic import Penalized, nothing
 from quickstudy.learners.stepwise import Objective
+from quickstudy.nets.mlp import mlp
 from quickstudy.rules import adam, sgd
 from quickstudy.tasks import episodes, streams
 
@@ -217,9 +219,7 @@ def test_the_importance_of_ewc_is_the_fisher_information_of_the_context(stream):
 
 
 def test_synaptic_intelligence_adds_up_its_way(stream):
-    """With plain descent the step is -rate · gradient, so that the work is the sum of the squared steps over the rate."""
-    from quickstudy.nets.mlp import mlp
-
+    """With plain descent a step is -rate · gradient, so that the work is the sum of the squared steps over the rate."""
     net = mlp(SHAPE, widths=(8,))
     steps = []
 
@@ -240,7 +240,7 @@ def test_synaptic_intelligence_adds_up_its_way(stream):
     state = learner.adapt(learner.init(stream.way), support, Noted)
     path = [*steps, learner.weights(state)]
     for key, grown in state.past.importance.items():
-        work = sum((b[key] - a[key]).square() / 0.1 for a, b in zip(path, path[1:], strict=False))
+        work = sum((b[key] - a[key]).square() / 0.1 for a, b in itertools.pairwise(path))
         expected = work / ((path[-1][key] - path[0][key]).square() + 0.1)
         torch.testing.assert_close(grown, expected)
 
