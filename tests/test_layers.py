@@ -19,7 +19,7 @@ LAYERS = [
     {"learners"},
     {"batching", "devices", "parallel", "storage"},
     {"outer"},
-    {"train", "evaluate", "regression", "lifelong", "checks"},
+    {"train", "evaluate", "regression", "lifelong", "penalties", "checks"},
     {"experiment"},
     {"lives"},
     {"maps", "molecules"},

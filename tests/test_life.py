@@ -10,6 +10,7 @@ import torch
 
 from quickstudy import learners, lifelong, metrics, tree
 from quickstudy.core import Examples, Learner
+from quickstudy.data.pool import build
 from quickstudy.lifelong import live, right, stored
 from quickstudy.lives import Lifelong
 from quickstudy.storage import Run
@@ -68,11 +69,8 @@ class Oracle(Learner[torch.Tensor]):
 
 @pytest.mark.parametrize("scenario", streams.SCENARIOS)
 def test_accuracies_are_those_of_the_scenario(scenario):
-    from quickstudy.data.pool import build
-
-    pool = build(
-        {str(c): torch.full((4, 1, 2, 2), c if scenario != "domain" else c % 2, dtype=torch.uint8) for c in range(6)}
-    )
+    shades = [c % 2 if scenario == "domain" else c for c in range(6)]
+    pool = build({str(c): torch.full((4, 1, 2, 2), shade, dtype=torch.uint8) for c, shade in enumerate(shades)})
     _, history = live(Oracle(), streams.split(pool, pool, 2, scenario=scenario))
     first = {"task": 1 / 2, "domain": 1 / 2, "class": 1 / 6}[scenario]
     assert history.accuracy[0] == pytest.approx([first] * 3)

@@ -41,7 +41,7 @@ def importance(
 ) -> Weights:
     """The mean over the examples of Σ_k |∂ score_k(example) / ∂w|^power, for every weight by its name.
 
-    ``module`` with these ``weights`` makes (n, way) logits of x (n, *shape); ``score(logits, *along)`` makes (k, n)
+    Parameters of the module that are not among the ``weights`` count as constants. ``module`` makes (n, way) logits of x (n, *shape); ``score(logits, *along)`` makes (k, n)
     numbers of them, ``along`` being tensors with a row for each example. The module is in ``eval()`` meanwhile.
 
     Raises ValueError for no examples, for a power that is not 1 or 2, and for a module in which examples depend on each
@@ -52,7 +52,7 @@ def importance(
     live = {name: w.detach().requires_grad_() for name, w in weights.items()}
     total = {name: torch.zeros_like(w) for name, w in live.items()}
     with evaluating(module), torch.enable_grad():
-        single = _check_single(module)
+        single = {name for name in _check_single(module) if f"{name}.weight" in live}
         for start in range(0, len(x), CHUNK):
             part = [t[start : start + CHUNK] for t in (x, *along)]
             done = _closed(module, live, single, score, part, power, total)
@@ -131,7 +131,7 @@ def _known(layer: nn.Module) -> bool:
 def _add(call: Call, slope: Tensor, power: int, total: Weights) -> None:
     """The powers of the examples' gradients of one layer, from the slopes of what it made."""
     layer = call.layer
-    if layer.bias is not None:
+    if f"{call.name}.bias" in total:
         total[f"{call.name}.bias"] += _power(_of_bias(layer, slope), power).sum(0)
     weight = total[f"{call.name}.weight"]
     if slope.dim() == 2:

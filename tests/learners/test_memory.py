@@ -27,7 +27,7 @@ def filled(memory, parts, seed=0):
 )
 def test_a_balanced_memory_is_as_even_as_the_data_let_it(sizes, capacity):
     state = filled(Exact(capacity=capacity), [data(labels) for labels in sizes])
-    there = torch.bincount(torch.tensor(sum(sizes, [])), minlength=5)
+    there = torch.bincount(torch.tensor([label for labels in sizes for label in labels]), minlength=5)
     kept = torch.bincount(state.y, minlength=5)
     assert int(kept.sum()) == min(capacity, int(there.sum()))
     level = int(kept.max())
