@@ -71,7 +71,7 @@ def live(learner: Learner[S], stream: Stream, *, run: Run | None = None, progres
             if run is not None:
                 run.save_checkpoint(dict(tree.items(state)), dataclasses.asdict(history))
     if run is not None:
-        run.finish(dict(tree.items(state)), dataclasses.asdict(history) | {"measures": history.measures()})
+        run.finish({}, dataclasses.asdict(history) | {"measures": history.measures()})
     return state, history
 
 

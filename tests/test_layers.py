@@ -23,7 +23,7 @@ LAYERS = [
     {"experiment"},
     {"lives"},
     {"maps", "molecules"},
-    {"charts", "gallery", "plot", "report"},
+    {"charts", "gallery", "plot", "report", "life_report"},
     {"estimator", "optim", "recipes", "studio"},
     {"commands"},
     {"__main__"},

@@ -153,6 +153,9 @@ def test_the_command_lives_and_goes_on(tmp_path):
     found = json.loads(done.stdout)
     assert len(found["accuracy"]) == len(found["accuracy"][0]) + 1
     assert found["measures"]["examples_stored"] == 50
+    page = (out / "report.html").read_text()
+    assert "ewc+replay on split-glyphs" in page
+    assert f"{100 * found['measures']['average_accuracy']:.1f}" in page
     again = quickstudy("lifelong", "--resume", str(out), "--json")
     assert json.loads(again.stdout) == found
     other = quickstudy(*asked, "--seed", "3", "--out", str(out))

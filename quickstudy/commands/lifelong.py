@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json as text
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from quickstudy import learners
+from torch import Generator, Tensor
+
+from quickstudy import learners, life_report, report
 from quickstudy.commands.subjects import parse
+from quickstudy.core import Learner
+from quickstudy.learners.generative import Generated
+from quickstudy.learners.replay import Replay
 from quickstudy.lifelong import History
 from quickstudy.lives import NAIVE, Lifelong, from_run
 from quickstudy.storage import Run
+
+SAMPLES = 48
 
 
 def start(given: Sequence[Any], out: Path | None, resume: Path | None, json: bool) -> None:
@@ -26,13 +34,29 @@ def start(given: Sequence[Any], out: Path | None, resume: Path | None, json: boo
         asked = Lifelong(method, parse(options), *rest)
     name = f"{asked.method}-{asked.stream}-{asked.scenario}-seed{asked.seed}"
     folder = out or Path("runs") / "lifelong" / name
-    _, _, stream, history = asked.go(folder, progress=sys.stderr.isatty())
+    learner, state, stream, history = asked.go(folder, progress=sys.stderr.isatty())
+    report.save(folder / "report.html", _page(asked, folder, history, _samples(learner, state)))
     if json:
         found = {"method": asked.method, "stream": asked.stream, "scenario": asked.scenario, "way": stream.way}
         print(text.dumps(found | {"accuracy": history.accuracy, "measures": history.measures()}))
         return
     print(_worded(history))
-    print(f"run folder: {folder}", file=sys.stderr)
+    print(f"run folder: {folder}; its page: {folder / 'report.html'}", file=sys.stderr)
+
+
+def _page(asked: Lifelong, folder: Path, history: History, samples: Tensor | None) -> str:
+    usual = dataclasses.asdict(Lifelong())
+    facts = {key: str(value) for key, value in dataclasses.asdict(asked).items() if value != usual[key]}
+    facts["command"] = f"quickstudy lifelong --resume {folder}"
+    title = f"{asked.method} on {asked.stream}"
+    return life_report.page(title, history, scenario=asked.scenario, facts=facts, samples=samples)
+
+
+def _samples(learner: Learner, state: Any) -> Tensor | None:
+    """What a generator draws, where there is one."""
+    if not (isinstance(learner, Replay) and isinstance(learner.memory, Generated)):
+        return None
+    return learner.memory.sample(state.past, SAMPLES, Generator().manual_seed(0))
 
 
 def _worded(history: History) -> str:

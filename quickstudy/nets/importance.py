@@ -41,8 +41,9 @@ def importance(
 ) -> Weights:
     """The mean over the examples of Σ_k |∂ score_k(example) / ∂w|^power, for every weight by its name.
 
-    Parameters of the module that are not among the ``weights`` count as constants. ``module`` makes (n, way) logits of x (n, *shape); ``score(logits, *along)`` makes (k, n)
-    numbers of them, ``along`` being tensors with a row for each example. The module is in ``eval()`` meanwhile.
+    ``module`` with these ``weights`` makes (n, way) logits of x (n, *shape); parameters that are not among them count
+    as constants. ``score(logits, *along)`` makes (k, n) numbers of the logits, ``along`` being tensors with a row for
+    each example. The module is in ``eval()`` meanwhile.
 
     Raises ValueError for no examples, for a power that is not 1 or 2, and for a module in which examples depend on each
     other.
