@@ -16,7 +16,7 @@ from tqdm import tqdm
 from quickstudy import devices, metrics, tree
 from quickstudy.core import Examples, Learner
 from quickstudy.learners.memory import Stored
-from quickstudy.learners.stepwise import Objective, Stepwise
+from quickstudy.learners.stepwise import StepObjective, Stepwise
 from quickstudy.rules.rule import Weights
 from quickstudy.storage import Run
 from quickstudy.tasks import Stream
@@ -88,10 +88,10 @@ def _learned(learner: Learner[S], state: S, stream: Stream, number: int, progres
     return state
 
 
-class Watched(Objective):
+class Watched(StepObjective):
     """An objective whose steps are counted by a progress bar."""
 
-    def __init__(self, objective: Objective, bar: Any) -> None:
+    def __init__(self, objective: StepObjective, bar: Any) -> None:
         self.objective, self.bar = objective, bar
 
     def __call__(self, weights: Weights, batch: Examples, rng: Generator) -> Tensor:

@@ -11,8 +11,8 @@ from torch.func import functional_call
 
 from quickstudy import tree
 from quickstudy.core import Examples, cross_entropy, mask_unseen, one_hot
-from quickstudy.learners.stepwise import Change, Objective, Stepwise, generator, inputs
-from quickstudy.nets.heads import Drawn
+from quickstudy.learners.stepwise import Change, StepObjective, Stepwise, generator, inputs
+from quickstudy.nets.heads import Drawn, Whole
 from quickstudy.nets.mlp import mlp
 from quickstudy.rules import adam
 from quickstudy.rules.rule import Rule, Weights
@@ -27,7 +27,7 @@ class Life(NamedTuple):
     memory: Any  # the rule's
     seen: Tensor  # (way,) examples of each class
     context: Tensor  # (way,) int64, the number of the context in which a class came first; -1 for none yet
-    key: Tensor  # (2,) int64, the seed of what is drawn, and how many contexts there were
+    contexts: Tensor  # () int64, so far
 
 
 class Continual(Stepwise[Life]):
@@ -37,6 +37,8 @@ class Continual(Stepwise[Life]):
     differentiates through them. ``mask`` says among which classes an example is told in training: ``"all"``, those
     ``"seen"`` so far, or those of its ``"own"`` context. Pictures may be given as uint8: they are then divided by 255.
     """
+
+    random = True
 
     def __init__(
         self, net: nn.Module, features: int, rule: Rule, *, steps: int, batch: int, mask: str = "seen", seed: int = 0
@@ -54,25 +56,25 @@ class Continual(Stepwise[Life]):
         head = self.head.start(way, like)
         weights = {f"net.{name}": w.detach().clone() for name, w in self.net.named_parameters()}
         weights |= {f"head.{name}": w for name, w in head.items()}
-        key = torch.tensor([self.seed, 0], device=like.device)
-        nothing = like.new_zeros(way)
-        return Life(weights, self.rule.init(weights), nothing, torch.full_like(nothing, -1, dtype=torch.int64), key)
+        nothing, none = like.new_zeros(way), torch.zeros((), dtype=torch.int64, device=like.device)
+        return Life(weights, self.rule.init(weights), nothing, torch.full_like(nothing, -1, dtype=torch.int64), none)
 
     def adapt(self, state: Life, support: Examples, change: Change | None = None) -> Life:
         like = next(iter(state.weights.values()))
         weights, memory = tree.map(lambda leaf: leaf.detach().clone(), (state.weights, state.memory))
         seen = state.seen + one_hot(support.y, len(state.seen), like.dtype).sum(0)
-        context = torch.where((state.context < 0) & (seen > 0), state.key[1], state.context)
-        after = Life(weights, memory, seen, context, state.key + torch.tensor([0, 1], device=state.key.device))
+        context = torch.where((state.context < 0) & (seen > 0), state.contexts, state.context)
+        after = Life(weights, memory, seen, context, state.contexts + 1)
         rows = (support.y >= 0).nonzero()[:, 0]
         if not len(rows):
             return after
-        objective: Objective = Fit(self, after)
+        rng = generator(self.seed, int(state.contexts))
+        objective: StepObjective = Fit(self, after)
         objective = change(objective) if change else objective
-        return after._replace(memory=self._descend(objective, weights, memory, support, rows, generator(state.key)))
+        return after._replace(memory=self._descend(objective, weights, memory, support, rows, rng))
 
     def _descend(
-        self, objective: Objective, weights: Weights, memory: Any, support: Examples, rows: Tensor, rng: Generator
+        self, objective: StepObjective, weights: Weights, memory: Any, support: Examples, rows: Tensor, rng: Generator
     ) -> Any:
         """The rule's memory after the steps, which change the weights in place."""
         live = {name: w.requires_grad_() for name, w in weights.items()}
@@ -101,7 +103,7 @@ class Continual(Stepwise[Life]):
         return state.weights
 
     def module(self, way: int) -> nn.Module:
-        return Whole(self.net, self.head.features, way)
+        return Whole(self.net, self.head, way)
 
     def choices(self, state: Life, y: Tensor) -> Tensor:
         if self.mask == "own":
@@ -112,11 +114,8 @@ class Continual(Stepwise[Life]):
     def counts(self, state: Life) -> Tensor:
         return state.seen
 
-    def key(self, state: Life) -> Tensor:
-        return state.key
 
-
-class Fit(Objective):
+class Fit(StepObjective):
     """The cross-entropy of a batch among the classes that the mask lets through."""
 
     def __init__(self, learner: Continual, state: Life) -> None:
@@ -126,17 +125,6 @@ class Fit(Objective):
         logits = self.learner.logits(weights, batch.x)
         allowed = self.learner.choices(self.state, batch.y)
         return cross_entropy(logits.masked_fill(~allowed, -torch.inf), batch.y)
-
-
-class Whole(nn.Module):
-    """A net and a linear layer, whose weights are given at each call."""
-
-    def __init__(self, net: nn.Module, features: int, way: int) -> None:
-        super().__init__()
-        self.net, self.head = net, nn.Linear(features, way, device="meta")
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.net(x))
 
 
 def continual(

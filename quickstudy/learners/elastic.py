@@ -7,7 +7,7 @@ from typing import Any
 
 from quickstudy.core import Examples
 from quickstudy.learners.quadratic import Penalized, Quadratic, nothing
-from quickstudy.learners.stepwise import Around, Change, Kept, Stepwise, both, generator
+from quickstudy.learners.stepwise import Around, Change, Kept, Stepwise, both, kept
 from quickstudy.rules.rule import Weights
 
 
@@ -26,24 +26,24 @@ class Elastic(Around):
 
     def init(self, way: int) -> Kept:
         inner = self.learner.init(way)
-        return Kept(inner, nothing(self.learner.weights(inner)))
+        return kept(inner, nothing(self.learner.weights(inner)))
 
     def adapt(self, state: Kept, support: Examples, change: Change | None = None) -> Kept:
         def penalized(objective: Any) -> Penalized:
             return Penalized(objective, state.past, self.strength)
 
         inner = self.learner.adapt(state.inner, support, both(penalized, change))
-        rng = generator(self.key(state), salt=1)
         real = Examples(support.x[support.y >= 0], support.y[support.y >= 0])
         if not len(real.x):
-            return Kept(inner, state.past)
-        importance = self.measure(inner, real, rng)
-        return Kept(inner, self.kept(state.past, importance, self.learner.weights(inner)))
+            return Kept(inner, state.past, state.contexts)
+        importance = self.measure(inner, real, self.rng(state, salt=1))
+        past = self.held(state.past, importance, self.learner.weights(inner))
+        return Kept(inner, past, state.contexts + 1)
 
     @abstractmethod
     def measure(self, inner: Any, support: Examples, rng: Any) -> Weights:
         """How much each weight matters to these examples."""
 
     @abstractmethod
-    def kept(self, past: Quadratic, importance: Weights, weights: Weights) -> Quadratic:
+    def held(self, past: Quadratic, importance: Weights, weights: Weights) -> Quadratic:
         """The penalty after one more context."""

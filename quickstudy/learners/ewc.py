@@ -54,7 +54,7 @@ class EWC(Elastic):
         module = self.learner.module(len(self.learner.counts(inner)))
         return fisher(module, weights, x, support.y, self.learner.choices(inner, support.y), kind=self.fisher, rng=rng)
 
-    def kept(self, past: Quadratic, importance: Weights, weights: Weights) -> Quadratic:
+    def held(self, past: Quadratic, importance: Weights, weights: Weights) -> Quadratic:
         return past.moved(importance, weights, decay=self.decay) if self.online else past.plus(importance, weights)
 
 

@@ -6,7 +6,7 @@ import torch
 
 from quickstudy.core import Examples
 from quickstudy.learners.memory import compact, joined
-from quickstudy.learners.stepwise import Around, Change, Kept, Stepwise
+from quickstudy.learners.stepwise import Around, Change, Kept, Stepwise, kept
 
 
 class Joint(Around):
@@ -16,11 +16,11 @@ class Joint(Around):
     """
 
     def init(self, way: int) -> Kept:
-        return Kept(self.learner.init(way), Examples(torch.zeros(0), torch.zeros(0, dtype=torch.int64)))
+        return kept(self.learner.init(way), Examples(torch.zeros(0), torch.zeros(0, dtype=torch.int64)))
 
     def adapt(self, state: Kept, support: Examples, change: Change | None = None) -> Kept:
         every = joined(state.past, compact(support))
-        return Kept(self.learner.adapt(state.inner, every, change), every)
+        return Kept(self.learner.adapt(state.inner, every, change), every, state.contexts + 1)
 
 
 def joint(learner: Stepwise) -> Joint:

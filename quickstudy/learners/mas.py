@@ -27,13 +27,13 @@ class MAS(Elastic):
         x = inputs(support.x, next(iter(weights.values())))
         return sensitivity(self.learner.module(len(self.learner.counts(inner))), weights, x)
 
-    def kept(self, past: Quadratic, importance: Weights, weights: Weights) -> Quadratic:
+    def held(self, past: Quadratic, importance: Weights, weights: Weights) -> Quadratic:
         return past.moved(importance, weights)
 
     def learn_unlabelled(self, state: Kept, x: Tensor) -> Kept:
         """The state whose importances know these data (n, *shape) too; the weights stay as they are."""
         more = self.measure(state.inner, Examples(x), Generator())
-        return Kept(state.inner, self.kept(state.past, more, self.learner.weights(state.inner)))
+        return state._replace(past=self.held(state.past, more, self.learner.weights(state.inner)))
 
 
 def sensitivity(module: nn.Module, weights: Weights, x: Tensor) -> Weights:

@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor
 
 from quickstudy.core import Examples
-from quickstudy.learners.stepwise import Change, Objective
+from quickstudy.learners.stepwise import Change, StepObjective
 from quickstudy.rules.rule import Weights
 
 
@@ -35,7 +35,7 @@ class Quadratic(NamedTuple):
         away = torch._foreach_sub(w, anchor)
         pull = torch._foreach_mul(importance, away)
         torch._foreach_add_(slopes, pull, alpha=strength)
-        return self.least + sum(torch.dot(a.view(-1), b.view(-1)) for a, b in zip(pull, away, strict=True)) / 2
+        return self.least + sum(torch.dot(a.reshape(-1), b.reshape(-1)) for a, b in zip(pull, away, strict=True)) / 2
 
     def plus(self, importance: Weights, weights: Weights) -> Quadratic:
         """With one more term, anchored at these weights: every context has an anchor of its own."""
@@ -63,10 +63,10 @@ def _scalar(weights: Weights) -> Tensor:
     return next(iter(weights.values())).new_zeros(())
 
 
-class Penalized(Objective):
+class Penalized(StepObjective):
     """An objective with ``strength`` times a quadratic added, whose gradient is written out."""
 
-    def __init__(self, objective: Objective, penalty: Quadratic, strength: float) -> None:
+    def __init__(self, objective: StepObjective, penalty: Quadratic, strength: float) -> None:
         self.objective, self.penalty, self.strength = objective, penalty, strength
 
     def __call__(self, weights: Weights, batch: Examples, rng: Generator) -> Tensor:
@@ -77,5 +77,5 @@ class Penalized(Objective):
         with torch.no_grad():
             return grads, value + self.strength * self.penalty.add_slope(grads, weights, self.strength)
 
-    def inside(self, change: Change) -> Objective:
+    def inside(self, change: Change) -> StepObjective:
         return Penalized(self.objective.inside(change), self.penalty, self.strength)

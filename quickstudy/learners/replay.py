@@ -10,7 +10,7 @@ from torch.func import functional_call
 
 from quickstudy.core import Examples, one_hot
 from quickstudy.learners.memory import Exact, Memory, Noise
-from quickstudy.learners.stepwise import Around, Change, Kept, Objective, Stepwise, both, generator
+from quickstudy.learners.stepwise import Around, Change, Kept, StepObjective, Stepwise, both, kept
 from quickstudy.nets.importance import evaluating
 from quickstudy.rules.rule import Weights
 
@@ -32,26 +32,27 @@ class Replay(Around):
         self.memory, self.temperature = memory, temperature
 
     def init(self, way: int) -> Kept:
-        return Kept(self.learner.init(way), self.memory.init(way))
+        return kept(self.learner.init(way), self.memory.init(way))
 
     def adapt(self, state: Kept, support: Examples, change: Change | None = None) -> Kept:
-        contexts = int(self.key(state)[1]) + 1
+        contexts = int(state.contexts) + 1
         old = bool((self.counts(state) > 0).any())
 
-        def replayed(objective: Objective) -> Objective:
+        def replayed(objective: StepObjective) -> StepObjective:
             return objective.inside(lambda fit: Mixed(fit, self, state, support, 1 / contexts)) if old else objective
 
         inner = self.learner.adapt(state.inner, support, both(replayed, change))
         real = Examples(support.x[support.y >= 0], support.y[support.y >= 0])
         if not len(real.x):
-            return Kept(inner, state.past)
-        return Kept(inner, self.memory.add(state.past, real, contexts, generator(self.key(state), salt=2)))
+            return Kept(inner, state.past, state.contexts)
+        past = self.memory.add(state.past, real, contexts, self.rng(state, salt=2))
+        return Kept(inner, past, state.contexts + 1)
 
 
-class Mixed(Objective):
+class Mixed(StepObjective):
     """The present and the past, by their shares."""
 
-    def __init__(self, objective: Objective, learner: Replay, state: Kept, support: Examples, share: float) -> None:
+    def __init__(self, objective: StepObjective, learner: Replay, state: Kept, support: Examples, share: float) -> None:
         self.objective, self.share = objective, share
         self.memory, self.past, self.temperature = learner.memory, state.past, learner.temperature
         way = len(learner.counts(state))

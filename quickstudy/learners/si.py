@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from quickstudy.core import Examples
 from quickstudy.learners.quadratic import Penalized, Quadratic, nothing
-from quickstudy.learners.stepwise import Around, Change, Kept, Objective, Stepwise, both
+from quickstudy.learners.stepwise import Around, Change, Kept, StepObjective, Stepwise, both, kept
 from quickstudy.rules.rule import Weights
 
 
@@ -28,19 +28,19 @@ class SI(Around):
 
     def init(self, way: int) -> Kept:
         inner = self.learner.init(way)
-        return Kept(inner, nothing(self.learner.weights(inner)))
+        return kept(inner, nothing(self.learner.weights(inner)))
 
     def adapt(self, state: Kept, support: Examples, change: Change | None = None) -> Kept:
         start = self.learner.weights(state.inner)
         path = Path({name: torch.zeros_like(w) for name, w in start.items()}, [])
 
-        def penalized(objective: Objective) -> Objective:
+        def penalized(objective: StepObjective) -> StepObjective:
             return Penalized(Traced(objective, path), state.past, self.strength)
 
         inner = self.learner.adapt(state.inner, support, both(penalized, change))
         end = self.learner.weights(inner)
         path.walk(end)
-        return Kept(inner, self._grown(state.past, path.work, start, end))
+        return Kept(inner, self._grown(state.past, path.work, start, end), state.contexts + 1)
 
     def _grown(self, past: Quadratic, work: Weights, start: Weights, end: Weights) -> Quadratic:
         grown = {name: w.clamp_min(0) / ((end[name] - start[name]).square() + self.damping) for name, w in work.items()}
@@ -61,10 +61,10 @@ class Path(NamedTuple):
                 self.work[name].addcmul_(grads[name], w - before[name], value=-1)
 
 
-class Traced(Objective):
+class Traced(StepObjective):
     """An objective whose slopes are written down."""
 
-    def __init__(self, objective: Objective, path: Path) -> None:
+    def __init__(self, objective: StepObjective, path: Path) -> None:
         self.objective, self.path = objective, path
 
     def __call__(self, weights: Weights, batch: Examples, rng: Generator) -> Tensor:
@@ -77,7 +77,7 @@ class Traced(Objective):
         self.path.last.append((here, {name: g.clone() for name, g in grads.items()}))
         return grads, value
 
-    def inside(self, change: Change) -> Objective:
+    def inside(self, change: Change) -> StepObjective:
         return Traced(self.objective.inside(change), self.path)
 
 

@@ -13,10 +13,10 @@ from quickstudy.core import Examples, Learner
 from quickstudy.rules.rule import Weights
 
 S = TypeVar("S")
-Change = Callable[["Objective"], "Objective"]
+Change = Callable[["StepObjective"], "StepObjective"]
 
 
-class Objective(ABC):
+class StepObjective(ABC):
     """What a step descends: a function of the weights and of a batch; ``rng`` is for what it draws.
 
     ``slope`` is its gradient and value. It follows from the function, and is written out where that is faster.
@@ -33,7 +33,7 @@ class Objective(ABC):
             grads = torch.autograd.grad(value, list(weights.values()), materialize_grads=True)
         return dict(zip(weights, grads, strict=True)), value.detach()
 
-    def inside(self, change: Change) -> Objective:
+    def inside(self, change: Change) -> StepObjective:
         """The same with what it says of data changed. A penalty stays outside: the order of wrapping is none."""
         return change(self)
 
@@ -41,12 +41,11 @@ class Objective(ABC):
 class Stepwise(Learner[S]):
     """A learner that takes gradient steps on an objective which others may change: what EWC, replay and the like wrap.
 
-    The same four questions can be asked of what wraps it.
+    The same questions can be asked of what wraps it.
     """
 
-    random = True
-    ordered = False
     steps: int  # in one ``adapt``
+    seed: int  # of what is drawn
     mask: str  # among which classes an example is told in training: "all", those "seen", of its "own" context
 
     @abstractmethod
@@ -70,10 +69,6 @@ class Stepwise(Learner[S]):
     def counts(self, state: S) -> Tensor:
         """(way,) examples of each class so far."""
 
-    @abstractmethod
-    def key(self, state: S) -> Tensor:
-        """(2,) the seed of what is drawn, and how many contexts there were."""
-
 
 def both(first: Change, then: Change | None) -> Change:
     """One change after the other."""
@@ -85,14 +80,18 @@ class Kept(NamedTuple):
 
     inner: Any
     past: Any
+    contexts: Tensor  # () int64, so far
 
 
 class Around(Stepwise[Kept]):
     """A learner around a stepwise learner, which answers and steps as that does."""
 
+    random = True
+
     def __init__(self, learner: Stepwise) -> None:
         super().__init__()
-        self.learner, self.steps, self.mask = learner, learner.steps, learner.mask
+        self.learner, self.steps, self.mask, self.seed = learner, learner.steps, learner.mask, learner.seed
+        self.ordered, self.padded = learner.ordered, learner.padded
 
     def predict(self, state: Kept, x: Tensor) -> Tensor:
         return self.learner.predict(state.inner, x)
@@ -109,13 +108,18 @@ class Around(Stepwise[Kept]):
     def counts(self, state: Kept) -> Tensor:
         return self.learner.counts(state.inner)
 
-    def key(self, state: Kept) -> Tensor:
-        return self.learner.key(state.inner)
+    def rng(self, state: Kept, salt: int) -> Generator:
+        """The random numbers of the next context, for one purpose."""
+        return generator(self.seed, int(state.contexts), salt)
 
 
-def generator(key: Tensor, salt: int = 0) -> Generator:
+def kept(inner: Any, past: Any) -> Kept:
+    """The state of a wrapper before any context."""
+    return Kept(inner, past, torch.zeros((), dtype=torch.int64))
+
+
+def generator(seed: int, context: int, salt: int = 0) -> Generator:
     """The random numbers of one context of a life, for one purpose."""
-    seed, context = key.tolist()
     return Generator().manual_seed((seed << 24) + (context << 4) + salt)
 
 

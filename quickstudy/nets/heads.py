@@ -27,6 +27,28 @@ class Head(nn.Module, ABC):
     def forward(self, z: Tensor, weights: Weights) -> Tensor:
         return z @ weights["weight"].mT + weights["bias"].unsqueeze(-2)
 
+    def layer(self, way: int) -> nn.Module:
+        """The same as a module with weights of its own, those before any data: (n, features) to (n, way)."""
+        layer = nn.Linear(self.features, way, device="meta")
+        for name, w in self._first(way).items():
+            setattr(layer, name, nn.Parameter(w))
+        return layer
+
+    def _first(self, way: int) -> Weights:
+        like = next(self.parameters(), torch.empty(0))
+        return {name: w.detach().clone() for name, w in self.start(way, like).items()}
+
+
+class Whole(nn.Module):
+    """A net and its last layer as one module, whose parameters are called net.... and head....: x to (n, way)."""
+
+    def __init__(self, net: nn.Module, head: Head, way: int) -> None:
+        super().__init__()
+        self.net, self.head = net, head.layer(way)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.net(x))
+
 
 class Learned(Head):
     """A linear layer that is meta-learned; its number of outputs is fixed."""
@@ -76,6 +98,20 @@ class Cosine(Head):
 
     def forward(self, z: Tensor, weights: Weights) -> Tensor:
         return self.scale * cosine(z, weights["weight"])
+
+    def layer(self, way: int) -> nn.Module:
+        return Directions(self._first(way)["weight"], self.scale)
+
+
+class Directions(nn.Module):
+    """``scale`` times the cosine to directions of its own."""
+
+    def __init__(self, weight: Tensor, scale: float) -> None:
+        super().__init__()
+        self.weight, self.scale = nn.Parameter(weight), scale
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.scale * cosine(z, self.weight)
 
 
 class LearnedCosine(Cosine):

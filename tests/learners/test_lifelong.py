@@ -11,7 +11,7 @@ from quickstudy.core import Examples
 from quickstudy.learners.continual import Continual, Fit
 from quickstudy.learners.ewc import EWC
 from quickstudy.learners.quadratic import Penalized, nothing
-from quickstudy.learners.stepwise import Objective
+from quickstudy.learners.stepwise import StepObjective
 from quickstudy.nets.mlp import mlp
 from quickstudy.rules import adam, sgd
 from quickstudy.tasks import episodes, streams
@@ -106,7 +106,7 @@ def test_steps_in_place_are_those_of_the_rule(stream):
     after = learner.adapt(before, support)
     batches = []
 
-    class Noted(Objective):
+    class Noted(StepObjective):
         def __init__(self, objective):
             self.objective = objective
 
@@ -187,7 +187,7 @@ def test_the_slope_written_out_is_that_of_autograd(stream):
     objective = Penalized(Fit(learner, state), penalty, 3.0)
     live = {k: (w + 0.1 * torch.randn_like(w)).requires_grad_() for k, w in state.weights.items()}
     grads, value = objective.slope(live, stream[0], torch.Generator())
-    plain, same = Objective.slope(objective, live, stream[0], torch.Generator())
+    plain, same = StepObjective.slope(objective, live, stream[0], torch.Generator())
     torch.testing.assert_close(value, same)
     for key, grad in plain.items():
         torch.testing.assert_close(grads[key], grad)
@@ -223,7 +223,7 @@ def test_synaptic_intelligence_adds_up_its_way(stream):
     net = mlp(SHAPE, widths=(8,))
     steps = []
 
-    class Noted(Objective):
+    class Noted(StepObjective):
         def __init__(self, objective):
             self.objective = objective
 
@@ -271,8 +271,9 @@ def test_joint_sees_everything_and_alone_nothing(stream):
     assert state.past.x.dtype == torch.uint8
     assert state.past.y.tolist() == [y for i in range(3) for y in stream[i].y.tolist()]
     learner = learners.alone(base())
-    last = learner.adapt(learner.init(stream.way), stream[2])
-    assert all(torch.equal(a, b) for a, b in zip(tree.leaves(lived(learner, stream)), tree.leaves(last), strict=True))
+    last = learner.adapt(learner.init(stream.way), stream[2]).inner
+    ended = lived(learner, stream).inner
+    assert all(torch.equal(a, b) for a, b in zip(tree.leaves(ended), tree.leaves(last), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -297,3 +298,32 @@ def test_what_makes_no_sense_is_refused(make, words):
 def test_the_default_fisher_is_exact():
     assert isinstance(learners.ewc(base()), EWC)
     assert learners.ewc(base()).fisher == "exact"
+
+
+def meta_learned():
+    torch.manual_seed(0)
+    return learners.maml(SHAPE, way=6, width=4, normalization="none", steps=3, rate=0.1)
+
+
+@pytest.mark.parametrize("name", ["ewc", "mas", "si", "replay", "noise", "joint"], indirect=True)
+def test_any_gradient_learner_can_be_wrapped(name, stream):
+    learner = METHODS[name](meta_learned())
+    state = lived(learner, stream)
+    again = lived(METHODS[name](meta_learned()), stream)
+    assert all(torch.equal(a, b) for a, b in zip(tree.leaves(state), tree.leaves(again), strict=True))
+    plain = lived(meta_learned(), stream)
+    moved = learner.weights(state)
+    assert any(not torch.equal(w, plain.weights[key]) for key, w in moved.items())
+
+
+def test_without_strength_a_wrapped_learner_is_itself(stream):
+    wrapped, plain = learners.ewc(meta_learned(), strength=0.0), meta_learned()
+    state = lived(wrapped, stream)
+    for key, w in lived(plain, stream).weights.items():
+        torch.testing.assert_close(wrapped.weights(state)[key], w.detach())
+
+
+def test_a_learner_whose_head_alone_adapts_is_not_wrapped(stream):
+    learner = learners.ewc(learners.anil(SHAPE, way=6, width=4, normalization="none", steps=2))
+    with pytest.raises(ValueError, match="only the head adapts"):
+        learner.adapt(learner.init(6), stream[0])
