@@ -21,7 +21,7 @@ from quickstudy.core import (
     squared_error,
 )
 from quickstudy.learners.inner import MANY, ONE, Inner, Loss
-from quickstudy.learners.stepwise import Change, StepObjective, Stepwise, generator
+from quickstudy.learners.stepwise import Change, StepObjective, Stepwise, generator, inputs
 from quickstudy.nets.heads import Head, Whole
 from quickstudy.nets.norm import BatchNorm, noted, reading, statistics
 from quickstudy.nets.stacked import stackable
@@ -95,7 +95,7 @@ class Gradient(Stepwise[Adapted]):
         return Adapted(weights, self.rule.init(weights), statistics(self.net), like.new_zeros(way))
 
     def adapt(self, state: Adapted, support: Examples, change: Change | None = None) -> Adapted:
-        return self._adapt(ONE, state, support, change)
+        return self._adapt(ONE, state, support._replace(x=inputs(support.x, state.seen)), change)
 
     def predict(self, state: Adapted, x: Tensor) -> Tensor:
         return self._predict(ONE, state, x)
