@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,12 +15,17 @@ from quickstudy.recipes.cells import AnyCell, Scores, digest
 from quickstudy.train import Progress
 
 SCENARIOS = ("task", "domain", "class")
+CHOOSING = 1000  # the seed of lives that choose
 QUESTIONS = {"split": 10_000, "permuted": 100_000}  # in all exams
 
 
 @dataclass(frozen=True)
 class LifeCell(AnyCell):
-    """An average accuracy. The score of a question is weighted so that every context counts alike."""
+    """An average accuracy. The score of a question is weighted so that every context counts alike.
+
+    Where the option ``strength`` of what is asked is a list, the one is taken that is best on validation pictures, in a
+    life with a seed that no other has.
+    """
 
     asked: Lifelong
 
@@ -35,7 +40,7 @@ class LifeCell(AnyCell):
         return QUESTIONS[self.asked.stream.partition("-")[0]]
 
     def life(self, seed: int, scale: float) -> Lifelong:
-        """Its life with this seed, ``scale`` times as long."""
+        """Its life with this seed, ``scale`` times as long, whatever its strength."""
         return dataclasses.replace(self.asked, seed=seed, steps=max(1, round(self.asked.steps * scale)))
 
     def stamp(self, seed: int, scale: float) -> str:
@@ -43,10 +48,27 @@ class LifeCell(AnyCell):
         return f"{asked.method}-{asked.scenario}-seed{seed}-{digest(asked)}"
 
     def measure(self, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> Scores:
-        asked = self.life(seed, scale)
+        asked = self._chosen(self.life(seed, scale), runs, progress)
         learner, state, stream, history = asked.go(runs / self.table / self.stamp(seed, scale), progress=progress)
         exams = [right(learner, state, stream, number) for number in range(len(stream))]
         each = sum(map(len, exams)) / len(exams)
         weighted = np.concatenate([exam * each / len(exam) for exam in exams])
         done = Progress(step=asked.steps * len(stream), seconds=sum(history.seconds))
         return Scores(weighted, learner.transductive, stream.sha256, done)
+
+    def _chosen(self, asked: Lifelong, runs: Path, progress: bool) -> Lifelong:
+        """With the strength that is best on validation pictures."""
+        strengths = asked.options.get("strength")
+        if not isinstance(strengths, list):
+            return asked
+
+        def with_strength(strength: float, **more: Any) -> Lifelong:
+            return dataclasses.replace(asked, options={**asked.options, "strength": strength}, **more)
+
+        def worth(strength: float) -> float:
+            trial = with_strength(strength, seed=CHOOSING, examine="valid")
+            folder = runs / self.table / "chosen" / f"{trial.method}-{trial.scenario}-{digest(trial)}"
+            history = trial.go(folder, progress=progress)[3]
+            return float(history.matrix[-1].mean())
+
+        return with_strength(max(strengths, key=worth))
