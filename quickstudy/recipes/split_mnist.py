@@ -2,7 +2,8 @@
 
 Protocol: two hidden layers of 400; Adam with 0.001; 2,000 steps of 128 examples a context, as many replayed; of the
 60,000 training digits the last 5,000 are for validation, by which a strength is chosen where there are several. The
-rows of Hsu et al. are of 4 passes, about 350 steps. Their penalties and that of SI have no ½: a strength of 1 is 2 here.
+rows of Hsu et al. are of 4 passes, about 350 steps. Their penalties and that of SI have no ½: what is a strength of 1
+there is 2 here.
 """
 
 from __future__ import annotations
