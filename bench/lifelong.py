@@ -1,9 +1,9 @@
-"""How fast EWC trains here, in Avalanche and in a plain loop, and an exact Fisher information: ``python bench/lifelong.py``.
+"""How fast EWC trains: here, in Avalanche, in a plain loop; and an exact Fisher: ``python bench/lifelong.py``.
 
 Two contexts of permuted MNIST, the published net of two hidden layers of 1,000; timed is the training of the second
-with its penalty, without the pass that measures importances. Everybody takes the same number of steps of Adam on batches
-of 128; accuracies of both contexts afterwards are kept beside the speeds. Avalanche is left out
-where it is not installed; ``peers.sh`` does that without another PyTorch.
+with its penalty, without the pass that measures importances. Everybody takes the same number of steps of Adam on
+batches of 128; accuracies of both contexts afterwards are kept beside the speeds. Avalanche is left out where it is not
+installed; ``peers.sh`` does that without another PyTorch.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from quickstudy.tasks import Stream, streams
 
 WIDTH, BATCH, RATE, STRENGTH = 1000, 128, 1e-4, 500.0
 FISHER = 200  # examples
+LOAD = os.getloadavg()[0]
 Found = tuple[float, list[float]]  # samples a second, accuracies of both contexts
 
 
@@ -165,7 +166,7 @@ def record(
     ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
     return {
         "work": work, "unit": unit, "peer": peer, "ours": mine, "theirs": other, "ratio": ratio, "precision": "float32",
-        "rounds": len(ours), "threads": torch.get_num_threads(), "load": os.getloadavg()[0], **more,
+        "rounds": len(ours), "threads": torch.get_num_threads(), "load_before": LOAD, **more,
     }  # fmt: skip
 
 

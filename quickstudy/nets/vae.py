@@ -22,13 +22,14 @@ class VAE(nn.Module):
         self.code = nn.Linear(widths[-1], 2 * latent)
         self.ink = nn.Linear(widths[0], math.prod(shape))
 
-    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
-        """(n,) minus the evidence lower bound over the number of pixels, for noise (n, latent) of the unit normal."""
+    def forward(self, x: Tensor, noise: Tensor, share: Tensor) -> Tensor:
+        """Minus the evidence lower bounds over the number of pixels, for noise (n, latent) of the unit normal, added up
+        by ``share`` (n,)."""
         mean, log_variance = self.code(self.encoder(x)).chunk(2, dim=1)
         logits = self.ink(self.decoder(mean + (log_variance / 2).exp() * noise))
         ink = F.binary_cross_entropy_with_logits(logits, x.flatten(1), reduction="none").mean(1)
         apart = (mean.square() + log_variance.exp() - 1 - log_variance).sum(1) / 2
-        return ink + apart / logits.shape[1]
+        return (share * (ink + apart / logits.shape[1])).sum()
 
     def decode(self, z: Tensor) -> Tensor:
         """(n, *shape) pictures of (n, latent)."""

@@ -40,6 +40,7 @@ METHODS = {
     "replay": functools.partial(learners.replay, capacity=6),
     "noise": learners.noise,
     "generative": generative,
+    "adversarial": functools.partial(generative, generator="gan"),
     "distilled": functools.partial(generative, temperature=2.0),
     "ewc+replay": lambda learner: learners.replay(learners.ewc(learner, strength=10.0), capacity=6),
 }
@@ -63,7 +64,9 @@ def lived(learner, stream, contexts=None):
 
 
 def test_every_wrapper_is_listed():
-    assert {name.split("+")[0] for name in METHODS} - {"naive", "online", "distilled"} == set(learners.AROUND)
+    assert {name.split("+")[0] for name in METHODS} - {"naive", "online", "adversarial", "distilled"} == set(
+        learners.AROUND
+    )
 
 
 @pytest.mark.parametrize("mask", ["seen", "own"])
@@ -287,6 +290,7 @@ def test_joint_sees_everything_and_alone_nothing(stream):
         (lambda: learners.replay(base(), policy="newest"), "reservoir or balanced"),
         (lambda: learners.lwf(base(), temperature=0.0), "temperature is above 0"),
         (lambda: base(mask="mine"), "training mask"),
+        (lambda: generative(base(), generator="flow"), "vae or gan"),
         (lambda: base(steps=0), "at least 1"),
     ],
 )
