@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from quickstudy import learners, lifelong, metrics, tree
 from quickstudy.core import Examples, Learner
@@ -147,14 +148,21 @@ def quickstudy(*arguments):
 
 def test_the_command_lives_and_goes_on(tmp_path):
     out = tmp_path / "life"
-    asked = ["lifelong", "ewc+replay", "--stream", "split-glyphs", "--each", "40", "--examples", "4", "--steps", "2"]
-    done = quickstudy(*asked, "--options", "strength=10", "capacity=50", "--out", str(out), "--json")
+    chance = np.random.default_rng(0)
+    for name in "abcdefghijkl":
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for i in range(8):
+            pixels = chance.integers(0, 255, (8, 8), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pictures" / name / f"{i}.png")
+    stream = f"split-folder:{tmp_path / 'pictures'}"
+    asked = ["lifelong", "ewc+replay", "--stream", stream, "--each", "4", "--steps", "2", "--widths", "9"]
+    done = quickstudy(*asked, "--options", "strength=10", "capacity=20", "--out", str(out), "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert len(found["accuracy"]) == len(found["accuracy"][0]) + 1
-    assert found["measures"]["examples_stored"] == 50
+    assert found["measures"]["examples_stored"] == 20
     page = (out / "report.html").read_text()
-    assert "ewc+replay on split-glyphs" in page
+    assert "ewc+replay on split-folder" in page
     assert f"{100 * found['measures']['average_accuracy']:.1f}" in page
     again = quickstudy("lifelong", "--resume", str(out), "--json")
     assert json.loads(again.stdout) == found

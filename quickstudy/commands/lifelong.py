@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json as text
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,12 +33,13 @@ def start(given: Sequence[Any], out: Path | None, resume: Path | None, json: boo
         raise ValueError(f"name a method: {', '.join([NAIVE, *learners.AROUND])}; or --resume RUN")
     else:
         asked = Lifelong(method, parse(options), *rest)
-    name = f"{asked.method}-{asked.stream}-{asked.scenario}-seed{asked.seed}"
+    stream = re.sub(r"[^\w.-]+", "-", asked.stream).strip("-")  # a folder's path is no name of one
+    name = f"{asked.method}-{stream}-{asked.scenario}-seed{asked.seed}"
     folder = out or Path("runs") / "lifelong" / name
-    learner, state, stream, history = asked.go(folder, progress=sys.stderr.isatty())
+    learner, state, contexts, history = asked.go(folder, progress=sys.stderr.isatty())
     report.save(folder / "report.html", _page(asked, folder, history, _samples(learner, state)))
     if json:
-        found = {"method": asked.method, "stream": asked.stream, "scenario": asked.scenario, "way": stream.way}
+        found = {"method": asked.method, "stream": asked.stream, "scenario": asked.scenario, "way": contexts.way}
         print(text.dumps(found | {"accuracy": history.accuracy, "measures": history.measures()}))
         return
     print(_worded(history))
