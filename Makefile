@@ -9,7 +9,7 @@ demo: $(VENV)/installed
 	$(BIN)/quickstudy demo
 
 test: check
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 8
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .

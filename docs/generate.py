@@ -19,9 +19,23 @@ HEADLINE = [  # (method, variant) rows of the README
     ("matching networks", "cosine, no fine-tuning"),
     ("prototypical networks", "squared Euclidean"),
     ("MAML", "conv, second order"),
+    ("SNAIL", ""),
+    ("Meta Networks", "previous split"),
 ]
-PRINTED = {"accuracy_percent": ".1f", "mse": ".2f"}  # with as many decimals as the papers have
-PICTURES = {"sinusoid": "The first test task before and after adaptation, and the error by gradient step"}
+PRINTED = {  # with as many decimals as the papers have
+    "accuracy_percent": ".1f",
+    "count": ".0f",
+    "mse": ".2f",
+    "squared_error": ".2f",
+    "squared_error_over_d": ".2f",
+    "calibration_error_percent": ".1f",
+    "auroc_percent": ".1f",
+}
+PICTURES = {
+    "sinusoid": "The first test task before and after adaptation, and the error by gradient step",
+    "in-context": "Errors and right answers by the number of examples, beside what can be had",
+    "fast-weights": "What a matrix of outer products holds, by feature map, and by rule where values are replaced",
+}
 SETTINGS = ["5-way 1-shot", "5-way 5-shot", "20-way 1-shot", "20-way 5-shot"]
 
 

@@ -5,3 +5,12 @@ they are first used, so that ``import quickstudy`` and ``quickstudy --help`` are
 """
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """``quickstudy.FewShotClassifier`` and ``FewShotRegressor``, which need scikit-learn and torch."""
+    if name in ("FewShotClassifier", "FewShotRegressor"):
+        from quickstudy import estimator
+
+        return estimator.__getattr__(name)
+    raise AttributeError(f"module 'quickstudy' has no attribute {name!r}")

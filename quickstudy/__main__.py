@@ -15,10 +15,10 @@ import tyro
 from tyro.conf import Positional, arg
 
 from quickstudy import __version__
-from quickstudy.commands.tasks import TestTasks
+from quickstudy.commands.tasks import TestStreams, TestTasks
 from quickstudy.files import FileProblem
 
-USUAL, FEWER = TestTasks(), TestTasks(tasks=300)
+USUAL, FEWER, STREAMS = TestTasks(), TestTasks(tasks=300), TestStreams()
 Precision = Literal["auto", "float32", "bfloat16"]
 EstimatorName = Literal["unroll", "first_order", "reptile", "implicit"]
 Options = Annotated[
@@ -69,6 +69,8 @@ def train(
     way: int = 30,
     shot: int = 1,
     query: int = 5,
+    length: int | None = None,
+    labels: int | None = None,
     batch: int = 1,
     steps: int | None = None,
     minutes: float | None = None,
@@ -87,6 +89,7 @@ def train(
               quickstudy train matching --shot 5 --options context=true
               quickstudy train --resume runs/prototypes-omniglot-60way-1shot-seed0
               quickstudy train maml --way 5 --batch 16 --estimator first_order
+              quickstudy train mann --data omniglot --size 20 --way 5 --batch 16
               torchrun --nproc-per-node 2 -m quickstudy train prototypes --batch 4
 
     Args:
@@ -96,6 +99,8 @@ def train(
         way: classes of a training episode.
         shot: examples of each class to learn from.
         query: examples of each class to answer for.
+        length: steps of a stream, for learners that read sequences (lstm, mann); ten times way unless given.
+        labels: names that the classes of a stream are drawn from; as many as classes unless given, 3125 for strings.
         batch: episodes a step, which the processes of torchrun share.
         steps: length of the training (2,000 unless --minutes is given).
         minutes: length of the training as time; turned into steps once, at the start.
@@ -111,7 +116,7 @@ def train(
     from quickstudy.commands.train import go_on, start
     from quickstudy.parallel import group
 
-    asked = (learner, data, split, size, way, shot, query, batch, steps, minutes, rate)
+    asked = (learner, data, split, size, way, shot, query, length, labels, batch, steps, minutes, rate)
     rest = (estimator, optimizer, precision, seed, options, out)
     with group():
         if resume is not None:
@@ -160,12 +165,38 @@ def compare(
     run_comparison(subjects, on, out, json)
 
 
+def instances(
+    subjects: Annotated[Positional[tuple[str, ...]], arg(metavar="RUN|LEARNER ...")],
+    on: TestStreams = STREAMS,
+    most: int = 10,
+    out: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Measure accuracy by instance: when a class of a stream is met the first time, the second, and so on.
+
+    Every learner can be measured so: each drawing is named by what was learned from those before it.
+
+    Examples: quickstudy instances runs/mann-omniglot-5way-1shot-seed0 --out instances.html
+              quickstudy instances neighbours --data omniglot --size 20 --way 5 --json
+
+    Args:
+        subjects: run folders, or names of learners that need no training.
+        most: the last instance that is shown.
+        out: an HTML page to write, with a look inside learners that have a memory or attention.
+        json: print one JSON object.
+    """
+    from quickstudy.commands.instances import run
+
+    run(subjects, on, most, out, json)
+
+
 def report(
     run: Annotated[Positional[Path], arg(metavar="RUN")],
     on: TestTasks = FEWER,
     out: Path | None = None,
 ) -> None:
-    """Write the page of a run: accuracy, tasks as they were answered, learning curve, hardest pairs, calibration.
+    """Write the page of a run: accuracy, tasks as they were answered, learning curve, hardest pairs, calibration; of a
+    learner that reads sequences, also accuracy by instance; a look inside memories and attention.
 
     Example: quickstudy report runs/demo --out demo.html
 
@@ -265,6 +296,110 @@ def lifelong(
     start((*asked, examine), out, resume, json)
 
 
+def fit(
+    folder: Annotated[Positional[Path], arg(metavar="FOLDER")],
+    out: Path = Path("model.qs"),
+    learner: str | None = None,
+    embedding: str | None = None,
+    options: Options = (),
+    size: int | None = None,
+    reject: float | None = None,
+) -> None:
+    """Teach a learner your own pictures: a folder with a folder of pictures for each class, one picture is enough.
+
+    Says at once how well it would do, one picture of each class left out in turn, and which ones look mislabelled.
+
+    Examples: quickstudy fit my-letters --out letters.qs --reject 0.05
+              quickstudy fit my-birds --embedding timm:resnet18 --out birds.qs
+
+    Args:
+        out: the model file to write.
+        learner: shipped weights (quickstudy models), a run folder of quickstudy train, or neighbours; with an embedding
+            prototypes, neighbours, matching, density or linear. The shipped weights omniglot unless given.
+        embedding: timm:NAME or hf:NAME, a model of these libraries.
+        size: side of the pictures in pixels, where nothing else says it.
+        reject: share of pictures of known classes that may be turned away so that others are: 0.05, say.
+    """
+    from quickstudy.commands.teaching import fit
+
+    fit(folder, out, learner, embedding, options, size, reject)
+
+
+def teach(
+    model: Annotated[Positional[Path], arg(metavar="MODEL")],
+    folder: Annotated[Positional[Path], arg(metavar="FOLDER")],
+    out: Path | None = None,
+) -> None:
+    """Teach a model file more pictures, of classes old and new; those it was taught before are not needed.
+
+    Example: quickstudy teach letters.qs new-letters
+
+    Args:
+        out: where to write it; the model file itself unless given.
+    """
+    from quickstudy.commands.teaching import teach
+
+    teach(model, folder, out)
+
+
+def predict(
+    model: Annotated[Positional[Path], arg(metavar="MODEL")],
+    pictures: Annotated[Positional[tuple[Path, ...]], arg(metavar="PICTURES ...")],
+    csv: bool = False,
+    json: bool = False,
+) -> None:
+    """Say what pictures are: name, answer and probability, one picture a line.
+
+    Examples: quickstudy predict letters.qs a.png b.png
+              quickstudy predict letters.qs inbox --csv
+
+    Args:
+        csv: print a table with a header.
+        json: print one JSON array, with the probability of every class.
+    """
+    from quickstudy.commands.teaching import predict
+
+    predict(model, pictures, csv, json)
+
+
+def inspect(model: Annotated[Positional[Path], arg(metavar="MODEL")], json: bool = False) -> None:
+    """Show what a model file holds: classes, preprocessing, versions, accuracy, pictures that look mislabelled.
+
+    Example: quickstudy inspect letters.qs
+
+    Args:
+        json: print one JSON object.
+    """
+    from quickstudy.commands.teaching import inspect
+
+    inspect(model, json)
+
+
+def export(
+    model: Annotated[Positional[Path], arg(metavar="MODEL")], out: Annotated[Positional[Path], arg(metavar="OUT")]
+) -> None:
+    """Write a model file as one graph that other programs run: ONNX (.onnx) or torch.export (.pt2).
+
+    Example: quickstudy export letters.qs letters.onnx
+
+    Args:
+        out: the file to write; its ending says which.
+    """
+    from quickstudy.commands.teaching import export
+
+    export(model, out)
+
+
+def models() -> None:
+    """List the weights that come with quickstudy, what they reach, and the command that made them.
+
+    Example: quickstudy models
+    """
+    from quickstudy.commands.teaching import models
+
+    models()
+
+
 COMMANDS: dict[str, Callable[..., Any]] = {
     "demo": demo,
     "data": data,
@@ -272,8 +407,15 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "evaluate": evaluate,
     "compare": compare,
     "lifelong": lifelong,
+    "instances": instances,
     "reproduce": reproduce,
     "report": report,
+    "fit": fit,
+    "teach": teach,
+    "predict": predict,
+    "inspect": inspect,
+    "export": export,
+    "models": models,
 }
 
 

@@ -21,6 +21,7 @@ from quickstudy import tree
 from quickstudy.core import Learner, Objective, QueryLoss, Task, TraceLoss, mapped
 
 FOOTPRINT = {"cpu": 2**15, "cuda": 2**26}  # numbers of input worth one call
+STREAMS = 64  # worth one call of a learner that takes many small steps along each, whatever their pictures take
 Part = tuple[Tensor, list[Tensor | None]]  # the sum of the losses of some items, and its gradients
 
 
@@ -40,6 +41,8 @@ def gradients(module: nn.Module, objective: Objective, items: Any, *, chunk: int
             return through_the_state(shell, objective, group)
         return _at_once(shell, objective, group)
 
+    if chunk is None and isinstance(objective, TraceLoss) and isinstance(module, Learner) and module.together:
+        chunk = STREAMS
     return mean(module, part, items, chunk=chunk)
 
 

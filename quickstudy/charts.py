@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 import numpy as np
+from PIL import Image
 
 from quickstudy import metrics
 
@@ -190,6 +193,64 @@ def histogram(rights: np.ndarray, asked: int, span: tuple[int, int], index: int,
             f'fill="{colour(index)}"><title>{count:,} tasks with {some} of {asked} right</title></rect>'
         )
     return axes.svg(f"Accuracy per task of {name}", *parts)
+
+
+def by_instance(series: Mapping[int, Sequence[metrics.Estimate]], chance: float, describe: str) -> str:
+    """Accuracy by instance, from the first on, with 95 % intervals; a dashed line where guessing would be."""
+    most = max(len(estimates) for estimates in series.values())
+    axes = Axes((1, max(2, most)), (0, 100))
+    level = axes.up(100 * chance)
+    parts = [
+        axes.frame("instance of a class", "right, %", range(1, most + 1), range(0, 101, 20)),
+        f'<line class="axis" x1="{axes.left}" x2="{axes.width - axes.right}" y1="{level:.1f}" y2="{level:.1f}" '
+        'stroke-dasharray="3 3"><title>guessing</title></line>',
+    ]
+    for index, estimates in series.items():
+        met = [(k, *(100 * v for v in one)) for k, one in enumerate(estimates, 1) if math.isfinite(one.mean)]
+        parts.append(_line(axes, index, [(k, mean) for k, mean, _ in met], True))
+        for k, mean, half in met:
+            if math.isfinite(half):
+                x, low, high = axes.across(k), axes.up(_clip(mean - half, 0, 100)), axes.up(_clip(mean + half, 0, 100))
+                parts.append(f'<path d="M{x:.1f} {low:.1f}V{high:.1f}" stroke="{colour(index)}" stroke-width="1.5"/>')
+    return axes.svg(describe, *parts)
+
+
+def heatmap(values: np.ndarray, *, xlabel: str, ylabel: str, classes: Sequence[int], describe: str) -> str:
+    """(rows, columns) of shares from 0 to 1 as the strength of one colour, first row on top; ``classes`` of the columns
+    are written below them."""
+    rows, columns = values.shape
+    axes = Axes((0, columns), (0, rows), width=520, height=60 + max(120, min(320, 6 * rows)), bottom=40, top=20)
+    left, right, top, floor = axes.across(0), axes.across(columns), axes.up(rows), axes.up(0)
+    size = min(9.0, 1.6 * (right - left) / columns)
+    parts = [
+        f'<image class="crisp" x="{left}" y="{top:.1f}" width="{right - left:.1f}" height="{floor - top:.1f}" '
+        f'preserveAspectRatio="none" href="data:image/png;base64,{_shades(values)}"/>',
+        f'<path class="axis" d="M{left} {top:.1f}V{floor:.1f}H{right:.1f}" fill="none"/>',
+        f'<text x="{right:.1f}" y="{axes.height - 8}" text-anchor="end">{escape(xlabel)}</text>',
+        f'<text class="what" x="0" y="12">{escape(ylabel)}</text>',
+    ]
+    parts += [
+        f'<text x="{left - 7}" y="{axes.up(rows - tick + 0.5) + 4:.1f}" text-anchor="end">{_number(tick)}</text>'
+        for tick in _ticks(0, rows)
+        if 0 < tick <= rows
+    ]
+    parts += [
+        f'<text x="{axes.across(i + 0.5):.1f}" y="{floor + 11:.1f}" text-anchor="middle" '
+        f'style="font-size:{size:.1f}px; fill:{colour(label)}">{label + 1}</text>'
+        for i, label in enumerate(classes)
+    ]
+    return axes.svg(describe, *parts)
+
+
+def _shades(values: np.ndarray) -> str:
+    """A PNG in base64, a pixel for each value: one colour, opaque at 1."""
+    tone = [int(COLOURS[0][i : i + 2], 16) for i in (1, 3, 5)]
+    pixels = np.empty((*values.shape, 4), dtype=np.uint8)
+    pixels[..., :3] = tone
+    pixels[..., 3] = np.rint(255 * np.clip(values, 0, 1))
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()
 
 
 def _line(axes: Axes, index: int, points: Points, dots: bool) -> str:

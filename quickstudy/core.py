@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar, final
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, final
 
 import torch
 from torch import Tensor, nn
@@ -58,17 +58,18 @@ class BatchDependent(nn.Module):
 class Learner(nn.Module, ABC, Generic[S]):
     """Reads labelled examples into a state and answers from it.
 
-    ``ordered`` says that the order of the support matters, ``random`` that adapting draws random numbers, ``episodic``
-    that meta-training reads episodes (else: labelled batches, the whole training set's classes as they are numbered),
-    ``padded`` that padding in the support leaves the answers as they are, ``together`` that ``adapt_all`` takes so many
-    small steps that it is worth giving it all the tasks there are.
+    ``ordered`` says that the order of the support matters, ``random`` that adapting draws random numbers, ``padded``
+    that padding in the support leaves the answers as they are, ``together`` that ``adapt_all`` takes so many small
+    steps that it is worth giving it all the tasks there are. ``reads`` is what meta-training reads: "episodes";
+    "batches", labelled, of the whole training set's classes as they are numbered; or "sequences", streams of examples,
+    each to be answered for before its label is told.
     """
 
     ordered: bool = False
     padded: bool = True
     together: bool = False
     random: bool = False
-    episodic: bool = True
+    reads: Literal["episodes", "batches", "sequences"] = "episodes"
 
     @abstractmethod
     def init(self, way: int) -> S:

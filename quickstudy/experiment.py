@@ -16,14 +16,17 @@ import torch
 from quickstudy import data, devices, learners, outer, parallel
 from quickstudy.core import Learner
 from quickstudy.data import Splits
+from quickstudy.data.pool import Pool
 from quickstudy.evaluate import accuracy
 from quickstudy.files import FileProblem
+from quickstudy.instances import accuracy as stream_accuracy
 from quickstudy.storage import Run
-from quickstudy.tasks import Batches, Episodes, batches, episodes
+from quickstudy.tasks import Batches, Episodes, Sequences, batches, episodes, sequences
 from quickstudy.train import Progress, calibrate, outer_optimizer, pace, slow_weights, train
 
 CALIBRATION = range(2**40, 2**40 + 16)  # training tasks that training itself will not reach
 VALIDATION_TASKS = 60
+MEETINGS = 10  # of each class in a stream, on average, unless its length is given
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Experiment:
     calibrated: bool = True  # batch statistics averaged over training tasks, so that evaluation is inductive
     estimator: str = "unroll"
     optimizer: str = "adam"
+    length: int | None = None  # of a stream, for learners that read those; ten times way unless given
+    labels: int | None = None  # that a stream's classes may get; as many as classes unless given
 
     def splits(self) -> Splits:
         return data.load(self.data, size=self.size, split=self.split).to(devices.best())
@@ -54,16 +59,26 @@ class Experiment:
     def build(self, splits: Splits) -> Learner:
         """The learner before training. Raises ValueError for a name or an option that does not exist."""
         torch.manual_seed(self.seed)
-        return learner(self.learner, splits, self.options, way=self.way)
+        return learner(self.learner, splits, self.options, way=self.labels or self.way)
 
-    def tasks(self, splits: Splits, learner: Learner) -> Episodes | Batches:
-        """What it is trained on: episodes, or labelled batches of as many pictures."""
-        if learner.episodic:
+    def tasks(self, splits: Splits, learner: Learner) -> Episodes | Batches | Sequences:
+        """What it is trained on: episodes, labelled batches of as many pictures, or streams."""
+        if learner.reads == "sequences":
+            return self.streams(splits.train, seed=self.seed)
+        if self.length is not None or self.labels is not None:
+            raise ValueError(f"{self.learner} reads {learner.reads}; length and labels are for learners of sequences")
+        if learner.reads == "episodes":
             return episodes(splits.train, self.way, self.shot, self.query, seed=self.seed)
         return batches(splits.train, self.way * (self.shot + self.query), seed=self.seed)
 
-    def validation(self, splits: Splits, learner: Learner) -> Episodes:
+    def streams(self, pool: Pool, *, seed: int = 0) -> Sequences:
+        """Streams as those of the training."""
+        return sequences(pool, self.way, self.length or MEETINGS * self.way, labels=self.labels, seed=seed)
+
+    def validation(self, splits: Splits, learner: Learner) -> Episodes | Sequences:
         """Tasks of validation classes, which alone decide which weights are kept."""
+        if learner.reads == "sequences":
+            return self.streams(splits.valid)
         way = usual_way(learner, self.way, min(20, len(splits.valid)))
         return episodes(splits.valid, way, self.shot, min(self.query, 5))
 
@@ -71,7 +86,10 @@ class Experiment:
         """Accuracy on validation tasks."""
         if self.calibrated:
             calibrate(learner, self.tasks(splits, learner), CALIBRATION)
-        return accuracy(learner, self.validation(splits, learner), VALIDATION_TASKS)
+        exam = self.validation(splits, learner)
+        if isinstance(exam, Sequences):
+            return stream_accuracy(learner, exam, VALIDATION_TASKS)
+        return accuracy(learner, exam, VALIDATION_TASKS)
 
     def run(self, folder: Path, *, minutes: float | None = None, progress: bool = False) -> tuple[Learner, Progress]:
         """Trains into the folder, or goes on with what the folder holds. A time budget is turned into steps once."""
@@ -137,15 +155,20 @@ def usual_way(learner: Learner, way: int, most: int) -> int:
 def learner(name: str, splits: Splits, options: dict[str, Any], *, way: int) -> Learner:
     """The exported learner of that name for pictures like these, told of the ``way`` of its tasks and of the number
     of training classes if it asks. Raises ValueError where there is none."""
-    if name not in learners.__all__:
-        raise ValueError(f"no learner is called {name!r}; there are {', '.join(learners.__all__)}")
-    make = getattr(learners, name)
-    known = {"way": way, "classes": len(splits.train)}
-    wanted = {key: value for key, value in known.items() if key in inspect.signature(make).parameters}
+    wanted = told(name, splits, options, way=way)
     try:
-        return make(splits.train.shape, **(wanted | options)).to(splits.train.images.device)
+        return getattr(learners, name)(splits.train.shape, **wanted).to(splits.train.images.device)
     except TypeError as error:
         raise ValueError(f"{name} does not take these options: {error}") from error
+
+
+def told(name: str, splits: Splits, options: dict[str, Any], *, way: int) -> dict[str, Any]:
+    """The options, with what the learner of that name asks of the tasks. Raises ValueError where there is none."""
+    if name not in learners.__all__:
+        raise ValueError(f"no learner is called {name!r}; there are {', '.join(learners.__all__)}")
+    known = {"way": way, "classes": len(splits.train)}
+    asked = inspect.signature(getattr(learners, name)).parameters
+    return {key: value for key, value in known.items() if key in asked} | options
 
 
 def from_run(run: Run) -> Experiment:

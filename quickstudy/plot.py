@@ -114,6 +114,46 @@ def _by_step(axes: Axes, found: Errors, i: int) -> None:
     axes.plot(np.median(found.of_tasks, axis=0), color=colour(i), label="median", linestyle=":", linewidth=1.5)
 
 
+def by_examples(panels: Mapping[str, Sequence[Errors]]) -> Figure:
+    """A panel for each title: means with 95 % intervals by the number of examples seen, the first name solid, the
+    others, which it is held against, dashed."""
+    columns = min(4, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    figure = _figure(2.7 * columns, 2.5 * rows + 0.3)
+    every = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, (title, several) in zip(every, panels.items(), strict=False):
+        for i, found in enumerate(several):
+            mean, half = np.array(found.estimates).T
+            axes.plot(mean, color=colour(i), label=found.name, linestyle="--" if i else "-", linewidth=1.6)
+            axes.fill_between(range(len(mean)), mean - half, mean + half, color=colour(i), alpha=0.25, linewidth=0)
+        axes.set(xlabel="examples", ylim=(0, 1.2 * max(e.mean for e in several[0].estimates)))
+        axes.set_title(title, fontsize=9, parse_math=False)
+        _literal(axes.legend(frameon=False, fontsize=7).get_texts())
+        _plain(axes)
+    for axes in every[len(panels) :]:
+        axes.set_axis_off()
+    return figure
+
+
+def by_size(
+    panels: Mapping[str, Mapping[str, Sequence[tuple[float, float, float]]]], *, what: str, score: str
+) -> Figure:
+    """A panel for each title with a line for each name through (size, mean, half of its 95 % interval)."""
+    figure = _figure(4.2 * len(panels), 3.2)
+    colours: dict[str, str] = {}
+    for axes, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for name, points in lines.items():
+            tone = colours.setdefault(name, colour(len(colours)))
+            size, mean, half = np.array(points).T
+            axes.plot(size, mean, color=tone, label=name, marker="o", markersize=3.5, linewidth=1.5)
+            axes.fill_between(size, mean - half, mean + half, color=tone, alpha=0.25, linewidth=0)
+        axes.set(xlabel=what, ylabel=score, ylim=(0, None))
+        axes.set_title(title, fontsize=10, parse_math=False)
+        _literal(axes.legend(frameon=False, fontsize=8).get_texts())
+        _plain(axes)
+    return figure
+
+
 def _adapted(axes: Axes, shown: Adaptation, i: int) -> None:
     """One task: the truth in grey, the answers the stronger the more steps."""
     axes.plot(shown.x, shown.true, color="#ccd2d8", linewidth=5, label="true")

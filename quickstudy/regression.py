@@ -1,4 +1,4 @@
-"""How good a regressor is: its squared error after each gradient step, on numbered tasks."""
+"""How good a regressor is: its squared error after each gradient step, or each example, on numbered tasks."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quickstudy import batching, devices, metrics
+from quickstudy import batching, devices, metrics, tree
 from quickstudy.core import Learner, Task, Tasks, squared_error
 from quickstudy.learners.gradient import Gradient
 
 BLOCK = 100  # tasks drawn at a time
+Score = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Errors:
-    """The errors of one learner, step by step."""
+    """The errors of one learner, step by step or example by example."""
 
     name: str
     of_tasks: np.ndarray  # (t, steps + 1) mean squared error on the query of each task, from before any step
@@ -53,6 +54,28 @@ def errors(learner: Learner, tasks: Tasks[Task], count: int = 1000, *, steps: in
     blocks = (range(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK))
     found = np.concatenate([_mapped(one, tasks.batch(block)) for block in blocks])
     return Errors(name or type(learner).__name__.lower(), np.where(np.isnan(found), np.inf, found))
+
+
+def by_examples(
+    learner: Learner, tasks: Tasks[Task], count: int = 1000, *, score: Score = squared_error, name: str = ""
+) -> Errors:
+    """The learner on the first ``count`` tasks after 0, 1, ... examples of the support of each, read one by one;
+    ``score`` of (q, way) answers and y is the error, unless given as something else, such as the share that is right.
+    """
+    devices.prepare()
+    learner.eval()
+    way = _way(tasks)
+
+    def one(task: Task) -> Tensor:
+        state, found = learner.init(way), []
+        for i in range(len(task.support.x) + 1):
+            found.append(score(learner.predict(state, task.query.x), task.query.y))
+            state = learner.adapt(state, tree.index(task.support, slice(i, i + 1)))
+        return torch.stack(found)
+
+    blocks = (range(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK))
+    found = np.concatenate([_mapped(one, tasks.batch(block)) for block in blocks])
+    return Errors(name or type(learner).__name__.lower(), found)
 
 
 def constant(f: Callable[[Tensor], Tensor], tasks: Tasks[Task], count: int = 1000) -> np.ndarray:
@@ -96,3 +119,7 @@ def stepwise(learner: Learner) -> Learner:
 def _mapped(f: Callable[[Any], Any], items: Task) -> np.ndarray:
     with torch.no_grad():
         return batching.over_tasks(f, items).double().cpu().numpy()
+
+
+def _way(tasks: Any) -> int:
+    return tasks.way

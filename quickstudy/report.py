@@ -30,8 +30,9 @@ def page(
     curves: Mapping[str, Curve] | None = None,
     pictures: Pictures | None = None,
     unseen: bool = True,
+    sections: Sequence[str] = (),
 ) -> str:
-    """One HTML page about one learner, or several on the same tasks.
+    """One HTML page about one learner, or several on the same tasks; ``sections`` are further ones, as HTML.
 
     ``facts`` are listed as they are; ``facts["command"]`` is how to reproduce the page. ``pictures(class)`` gives a
     (c, h, w) example for the hardest pairs; ``unseen``: whether the tasks' classes were kept from training.
@@ -39,9 +40,10 @@ def page(
     sheets = gallery.Sheets()
     body = "".join(
         (
-            _headline(title, evaluations, unseen),
+            _headline(title, evaluations, unseen, bool(sections)),
             _results(evaluations),
             gallery.tasks(evaluations, sheets, _best(evaluations)) if evaluations else "",
+            "".join(sections),
             _curves(curves or {}, [e.name for e in evaluations]),
             _pairs(evaluations, pictures, sheets),
             _calibration(evaluations),
@@ -116,10 +118,10 @@ def _best(evaluations: Sequence[Evaluation]) -> int:
     return max(range(len(evaluations)), key=lambda i: evaluations[i].estimate.mean)
 
 
-def _headline(title: str, evaluations: Sequence[Evaluation], unseen: bool) -> str:
+def _headline(title: str, evaluations: Sequence[Evaluation], unseen: bool, more: bool) -> str:
     head = f"<header>\n<h1>{escape(title)}</h1>\n"
     if not evaluations:
-        return f"{head}<p>Nothing was evaluated.</p>\n</header>\n"
+        return f"{head}{'' if more else '<p>Nothing was evaluated.</p>'}</header>\n"
     best = evaluations[_best(evaluations)]
     mean, half = best.estimate
     sure = f" <span>± {100 * half:.1f}</span>" if math.isfinite(half) else ""

@@ -99,8 +99,8 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, A
             raise
 
 
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What ``save_tensors`` wrote. Raises FileProblem, naming the file, where it is damaged."""
+def load_tensors(path: Path, cure: str = "train anew") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What ``save_tensors`` wrote. Raises FileProblem, naming the file and the cure, where it is damaged."""
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["quickstudy"])
@@ -109,9 +109,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             raise KeyError("sha256")
         return tensors, header["meta"]
     except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise FileProblem(
-            f"{path} is damaged or incomplete ({error}); restore it from a copy, or train anew"
-        ) from error
+        raise FileProblem(f"{path} is damaged or incomplete ({error}); restore it from a copy, or {cure}") from error
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from quickstudy import batching, devices, parallel, tree
-from quickstudy.core import Learner, Objective, Task, Tasks
+from quickstudy.core import Learner, Objective, Tasks
 from quickstudy.nets.norm import BatchNorm, recording
 from quickstudy.outer import Estimator, Unroll
 from quickstudy.storage import Run
@@ -212,7 +212,7 @@ class _Loop:
             }
 
 
-def calibrate(learner: L, tasks: Tasks[Task], indices: Iterable[int], *, way: int | None = None) -> L:
+def calibrate(learner: L, tasks: Tasks[Any], indices: Iterable[int], *, way: int | None = None) -> L:
     """Fixes batch normalization: the statistics that the objective meets, averaged over training tasks.
 
     Afterwards ``eval()`` answers each query by itself. Without batch normalization nothing changes.

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from quickstudy import batching, tasks, tree
-from quickstudy.core import Task
-from quickstudy.learners import prototypes
+from quickstudy.core import Task, TraceLoss
+from quickstudy.learners import lstm, prototypes
 
 
 @pytest.fixture
@@ -145,3 +145,19 @@ def test_threads_that_share_a_module_get_the_gradients_of_one(learner, items):
 def test_each_task_of_a_mapped_group_draws_its_own_random_numbers():
     drawn = batching.over_tasks(lambda item: item + torch.rand(()), torch.zeros(4), chunk=4)
     assert len(drawn.unique()) == 4
+
+
+def test_streams_share_a_call_where_a_step_costs_little(pool, monkeypatch):
+    """However large their pictures are; and the gradients are those of one at a time."""
+    learner, streams = lstm(pool.shape, way=3, hidden=4).double(), tasks.sequences(pool, 3, 4).batch(range(5))
+    streams = tree.map(lambda leaf: leaf.double() if leaf.is_floating_point() else leaf, streams)
+    single = batching.gradients(learner, TraceLoss(3), streams, chunk=1)
+    sizes, trace_all = [], type(learner).trace_all
+    monkeypatch.setattr(batching, "FOOTPRINT", {"cpu": 1})
+    monkeypatch.setattr(
+        type(learner), "trace_all", lambda self, some, way: (sizes.append(len(some.x)), trace_all(self, some, way))[1]
+    )
+    together = batching.gradients(learner, TraceLoss(3), streams)
+    assert sizes == [5]
+    for a, b in zip(single[1], together[1], strict=True):
+        torch.testing.assert_close(a, b)

@@ -49,6 +49,24 @@ class WrongTrace(Sound):
         return self(support, support.x, way)
 
 
+class SharesTasks(Sound):
+    """Its own way to many tasks gives all the state of the first."""
+
+    def adapt_all(self, support, way):
+        states = super().adapt_all(support, way)
+        return tree.map(lambda leaf: leaf[:1].expand_as(leaf), states)
+
+
+class SharesQueries(Sound):
+    def predict_all(self, states, x):
+        return super().predict_all(states, x.flip(0))
+
+
+class SeesLabels(Sound):
+    def trace_all(self, support, way):
+        return self.predict_all(self.adapt_all(support, way), support.x)
+
+
 class ChangesState(Sound):
     def adapt(self, state, support):
         new = super().adapt(state, support)
@@ -232,6 +250,9 @@ def test_a_sound_learner_passes_and_stays_as_it_was(episodes):
         (Ordered, "from a support and from it backwards"),
         (NotOrdered, "ordered is declared"),
         (WrongTrace, "trace"),
+        (SharesTasks, "the state's total by adapt_all and by adapt"),
+        (SharesQueries, "predict_all and by predict"),
+        (SeesLabels, "along streams by trace_all and by trace"),
         (ChangesState, "changed the state's number"),
         (ChangesData, "changed the data's query.x"),
         (ChangesBuffers, "changed the module's calls"),

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from quickstudy import __main__
 from quickstudy.storage import load_tensors
 
 
@@ -66,7 +67,7 @@ def run(pictures, tmp_path_factory):
 
 def test_help_and_version():
     assert "quickstudy demo" in call("--help").stdout
-    for command in ("demo", "data", "train", "evaluate", "compare", "reproduce", "report"):
+    for command in __main__.COMMANDS:
         assert "Example" in call(command, "--help").stdout
     assert call("--version").stdout.startswith("quickstudy 0.")
 
@@ -112,6 +113,25 @@ def test_train_evaluate_compare_report(run, tmp_path):
     assert "neighbours" in page.read_text()
     call("report", run, "--tasks", 20, "--way", 3)
     assert "<html" in (run / "report.html").read_text()
+
+
+STREAMS = ("--way", 3, "--batch", 4, "--precision", "float32", "--options", "hidden=8", "rows=12", "width=4")
+
+
+def test_a_learner_of_sequences_is_trained_measured_by_instance_and_looked_into(pictures, tmp_path):
+    folder, page = tmp_path / "mann", tmp_path / "page.html"
+    call("train", "mann", "--data", f"folder:{pictures}", *STREAMS, "--length", 12, "--steps", 4, "--out", folder)
+    said = call("instances", folder, "neighbours", "--streams", 20, "--most", 3, "--json", "--out", page).stdout
+    one, two = json.loads(said)["results"]
+    assert (one["way"], one["length"], one["streams"], len(one["accuracy"])) == (3, 12, 20, 3)
+    assert (one["learner"], two["learner"]) == ("mann", "neighbours")
+    assert two["accuracy"][0] < two["accuracy"][1]
+    assert "write weights" in page.read_text()
+    call("report", folder, "--tasks", 5, "--query", 3)
+    words = (folder / "report.html").read_text()
+    assert "Accuracy by instance" in words
+    assert "Inside the memory" in words
+    assert "give 3 labels and cannot start with 4" in refused("instances", folder, "--way", 4)
 
 
 def test_a_learned_head_answers_for_its_own_number_of_classes_alone(pictures, tmp_path):
@@ -190,7 +210,13 @@ def _until(path, process):
         (("evaluate", "prototypes"), "has to be trained first"),
         (("evaluate", "neighbours", "--way", 500), "lower way"),
         (("evaluate", "neighbours", "--options", "k=0"), "k is the number"),
+        (("train", "mann", "--way", 5, "--labels", 3), "5 classes need as many labels, got 3"),
+        (("train", "mann", "--way", 5, "--options", "strings=true"), "strings of five letters are 3125 labels, got 5"),
+        (("train", "lstm", "--way", 5, "--estimator", "reptile"), "Reptile reads episodes"),
+        (("train", "prototypes", "--length", 50), "prototypes reads episodes; length and labels"),
         (("compare",), "name at least one"),
+        (("instances",), "name at least one"),
+        (("instances", "neighbours", "--streams", 0), "at least 1, got 10 and 0"),
         (("reproduce", "nonsense"), "no table is called"),
         (("reproduce", "omniglot-fewshot", "--only", "nonsense"), "no cell"),
         (("reproduce", "omniglot-fewshot", "--picture", "a.png"), "no picture; there is one for sinusoid"),

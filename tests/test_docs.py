@@ -17,7 +17,7 @@ def test_the_tables_are_those_of_the_results():
 
 
 def test_the_ten_lines_run():
-    code = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
+    code = re.search(r"## Ten lines\n\n```python\n(.*?)```", README, re.DOTALL)[1]
     quick = code.replace("steps=200, progress=True", "steps=2").replace("200).estimate", "3).estimate")
     assert quick.count("steps=2)") == 1
     done = subprocess.run([sys.executable, "-c", quick], cwd=ROOT, capture_output=True, text=True, timeout=300)

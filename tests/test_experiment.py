@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from quickstudy import experiment
 from quickstudy.data import Splits
 from quickstudy.experiment import Experiment, usual_way
+from quickstudy.tasks import Sequences
 
 
 @pytest.fixture
@@ -34,6 +37,23 @@ def test_validation_has_the_way_of_a_learned_head_and_few_classes_else(splits):
     assert wide.validation(splits, wide.build(splits)).way == 12  # as many as there are
     assert usual_way(asked.build(splits), 12, 5) == 12
     assert usual_way(wide.build(splits), 12, 5) == 5
+
+
+def test_learners_of_sequences_are_trained_and_validated_on_streams(splits):
+    asked = Experiment(learner="lstm", options={"hidden": 4, "strings": True}, way=3, labels=3125)
+    made = asked.build(splits)
+    lessons, exam = asked.tasks(splits, made), asked.validation(splits, made)
+    assert isinstance(lessons, Sequences)
+    assert isinstance(exam, Sequences)
+    assert (lessons.classes, lessons.way, lessons.length) == (3, 3125, 30)
+    assert 0 <= asked.score(splits, made) < 0.1
+    assert replace(asked, length=7).tasks(splits, made).length == 7
+
+
+def test_what_only_streams_have_is_refused_elsewhere(splits):
+    asked = Experiment(learner="prototypes", options={"width": 4}, way=3, length=9)
+    with pytest.raises(ValueError, match="prototypes reads episodes; length and labels are for learners of sequences"):
+        asked.tasks(splits, asked.build(splits))
 
 
 def test_the_same_seed_makes_the_same_learner(splits):

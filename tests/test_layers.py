@@ -19,11 +19,11 @@ LAYERS = [
     {"learners"},
     {"batching", "devices", "parallel", "storage"},
     {"outer"},
-    {"train", "evaluate", "regression", "lifelong", "penalties", "checks"},
+    {"train", "evaluate", "instances", "regression", "lifelong", "penalties", "checks"},
     {"experiment"},
     {"lives"},
     {"maps", "molecules"},
-    {"charts", "gallery", "plot", "report", "life_report"},
+    {"charts", "gallery", "inside", "plot", "report", "life_report"},
     {"estimator", "optim", "recipes", "studio"},
     {"commands"},
     {"__main__"},
@@ -37,16 +37,8 @@ COMPOSED = {  # a method that is made of another
     ("lwf", "replay"),
     ("generative", "replay"),
 }
-SHARED = {
-    "elastic",
-    "exemplars",
-    "finetuned",
-    "gradient",
-    "inner",
-    "memory",
-    "quadratic",
-    "stepwise",
-}  # bases that methods share
+SHARED = {"exemplars", "finetuned", "gradient", "inner", "sequential"}  # bases that methods share
+SHARED |= {"elastic", "memory", "quadratic", "stepwise"}  # and lifelong ones
 PLAIN = {
     "TypeVar",
     "range",

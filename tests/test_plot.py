@@ -14,7 +14,7 @@ import torch
 from quickstudy import learners, plot
 from quickstudy.data.pool import build
 from quickstudy.evaluate import evaluate
-from quickstudy.regression import adaptation, errors
+from quickstudy.regression import Errors, adaptation, errors
 from quickstudy.tasks import episodes, sines
 
 
@@ -125,4 +125,23 @@ def test_a_task_that_diverges_leaves_the_picture_and_the_median_in_it():
     assert not np.isfinite(found.of_tasks[:, -1]).any()
     figure = plot.regression([adaptation(learner, exam[0], steps=(0,), name="a")], [found])
     assert 0 < figure.axes[-1].get_ylim()[1] < 100
+    assert drawn(figure)
+
+
+def test_errors_by_examples_have_a_panel_for_each_title():
+    chance = np.random.default_rng(0)
+    several = [Errors("$net$", chance.random((9, 4))), Errors("least", chance.random((9, 4)))]
+    figure = plot.by_examples({"a $": several, "b": several[:1], "c": several, "d": several, "e": several})
+    panels = [axes for axes in figure.axes if axes.lines]
+    assert [len(axes.lines) for axes in panels] == [2, 1, 2, 2, 2]
+    assert panels[0].lines[1].get_ydata() == pytest.approx(several[1].of_tasks.mean(0))
+    assert drawn(figure)
+
+
+def test_lines_by_size_keep_their_colours_over_panels():
+    lines = {"sum": [(20, 0.1, 0.01), (40, 0.5, 0.02)], "delta": [(20, 0.0, 0.0)]}
+    figure = plot.by_size({"a": lines, "b": {"delta": lines["delta"]}}, what="keys", score="error")
+    first, second = figure.axes
+    assert first.lines[0].get_xydata().tolist() == [[20, 0.1], [40, 0.5]]
+    assert second.lines[0].get_color() == first.lines[1].get_color() != first.lines[0].get_color()
     assert drawn(figure)

@@ -11,12 +11,14 @@ import torch
 
 from quickstudy import metrics
 from quickstudy.data.pool import Splits, build
-from quickstudy.experiment import Experiment
+from quickstudy.experiment import Experiment, trained
+from quickstudy.instances import instances
 from quickstudy.lives import Lifelong
-from quickstudy.recipes import TABLES, cells, sinusoid
+from quickstudy.recipes import PICTURES, TABLES, cells, fast_weights, in_context, sinusoid
 from quickstudy.recipes.cells import Cell, gather, matching, published, run_seed, worded
 from quickstudy.recipes.lives import LifeCell
-from quickstudy.tasks import sines
+from quickstudy.storage import Run
+from quickstudy.tasks import sequences, sines
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def test_names_are_unique_and_published_cells_are_found():
     text = (resources.files("quickstudy.recipes") / "published.csv").read_text()
     keys = {(r["method"], r["variant"], r["setting"]) for r in csv.DictReader(text.splitlines())}
     answered = [cell for cell in TABLES["omniglot-fewshot"] if (cell.method, cell.variant, cell.setting) in keys]
-    assert len(answered) == 44
+    assert len(answered) == 52
     assert all(published(cell)["value"] > 20 for cell in answered)
     assert published(CELL) == {
         "value": 98.8,
@@ -143,6 +145,22 @@ def test_a_cell_of_errors_is_measured_and_kept(words, tmp_path, monkeypatch):
     run_seed(cell, 0, progress=False, **options)
 
 
+def test_every_cell_by_instance_answers_a_published_one_and_a_method_s_share_a_training(pools, tmp_path):
+    rows = TABLES["omniglot-instances"]
+    assert all(published(cell) for cell in rows)
+    assert published(rows[1])["value"] == 82.8  # the paper's, not a copy's
+    options = {"scale": 1e-3, "tasks": 8, "runs": tmp_path}
+    values = []
+    for cell in matching(rows, "lstm one-hot")[:2]:
+        run_seed(cell, 0, progress=False, **options)
+        values.append(gather(cell, 1, command="c", **options))
+    assert [one["setting"] for one in values] == ["instance 1", "instance 2"]
+    assert len([path for path in (tmp_path / "omniglot-instances").iterdir() if path.name != "scores"]) == 1
+    learner = trained(Run.open(next((tmp_path / "omniglot-instances").glob("lstm*"))), pools)
+    result = instances(learner, sequences(pools.test, 5, 50), 8)
+    assert [one["value"] for one in values] == [pytest.approx(100 * e.mean, abs=1e-3) for e in result.estimates(2)]
+
+
 def test_errors_of_one_training_fall_with_its_steps_and_share_it(tmp_path):
     first, last = matching(TABLES["sinusoid"], "pretrained")[::2]
     options = {"scale": 2e-4, "tasks": 12, "runs": tmp_path}
@@ -190,5 +208,73 @@ def test_the_strength_of_a_life_is_chosen_on_validation_pictures(tmp_path, monke
     assert found["value"] == pytest.approx(
         100 * np.mean(json.loads((life / "metrics.json").read_text())["accuracy"][-1]), abs=1e-3
     )
-    assert found["tasks"] == 10_000
+    assert found["tasks"] == 24
     assert found["published"]["value"] == 63.95
+
+
+def test_least_squares_and_the_capacities_answer_the_published_rows():
+    found = [(cell, published(cell)) for table in ("in-context", "fast-weights") for cell in TABLES[table]]
+    values = {cell.title: row["value"] for cell, row in found if row is not None}
+    assert values["minimum-norm least squares, noise-free, linear regression d=20, 5 examples"] == 0.75
+    limit = "capacity, number of keys above which the error rises"
+    assert [values[f"{name}, {limit}"] for name in ("linear, d_key 64", "DPFP-1", "DPFP-2", "DPFP-3")] == [
+        64,
+        128,
+        256,
+        384,
+    ]
+
+
+@pytest.mark.parametrize(
+    "words", ["transformer skewed 3 examples", "squares d=5 4 examples", "digits met 4", "vote met 4"]
+)
+def test_a_cell_in_context_is_measured_and_kept(words, tmp_path):
+    cell = matching(TABLES["in-context"], words)[0]
+    options = {"scale": 2e-4, "tasks": 6, "runs": tmp_path}
+    run_seed(cell, 0, progress=False, **options)
+    found = gather(cell, 1, command="c", **options)
+    steps = round(cell.asked.steps * 2e-4) if cell.trained else 0
+    assert (found["metric"], found["steps"], found["tasks"]) == (cell.metric, steps, 6)
+    assert np.isfinite(found["value"])
+
+
+def test_the_vote_of_the_operators_knows_more_with_each_example():
+    exam = in_context.arithmetic(6, 5, seed=1)
+    shares = in_context.votes(exam, 60).mean(0)
+    assert shares[0] < 0.3
+    assert (np.diff(shares) > -0.02).all()
+    assert shares[-1] > 0.9
+
+
+def test_keys_that_are_learned_hold_as_much_as_they_have_features():
+    few, many = (fast_weights.retrieved(n, "dpfp-1", "sum", 1, 0, 300, 5).mean() for n in (40, 160))
+    assert few < fast_weights.RISEN < many
+    least = 160 / 128 - 1  # no unit vectors in 128 dimensions have smaller products (Welch, 1974)
+    assert least < many < 2 * least
+
+
+def test_the_delta_rule_repairs_what_the_sum_rule_cannot():
+    wrong, repaired = (fast_weights.retrieved(20, "dpfp-1", rule, 2, 0, 100, 5).mean() for rule in ("sum", "delta"))
+    assert repaired < 0.05 < 0.9 < wrong
+
+
+def test_the_expected_error_is_the_mean_over_values():
+    made = fast_weights.learned(30, "elu", "sum", 1, 0, 5)
+    chance = torch.Generator().manual_seed(1)
+    found = torch.cat([fast_weights.errors(made, *fast_weights.drawn(1, 30, 1, chance)) for _ in range(100)])
+    assert float(found.detach().mean()) == pytest.approx(float(fast_weights.expected(made).detach()), rel=0.05)
+
+
+def test_a_replaced_value_is_the_one_that_is_asked_for():
+    order, values = torch.tensor([[1, 0, 1]]), torch.randn(1, 3, fast_weights.SIZE)
+    made = fast_weights.Memory(2, "dpfp-1")
+    made.forward = lambda order, values: values[:, [1, 2]]
+    assert fast_weights.errors(made, order, values).tolist() == [0.0]
+
+
+@pytest.mark.parametrize("table", ["in-context", "fast-weights"])
+def test_a_table_has_its_picture(table, tmp_path, monkeypatch):
+    monkeypatch.setattr(fast_weights, "CAPACITY", fast_weights.CAPACITY[:2])
+    monkeypatch.setattr(fast_weights, "REPLACEMENT", fast_weights.REPLACEMENT[:2])
+    figure = PICTURES[table](tmp_path, scale=2e-4, tasks=3, progress=False)
+    assert len([axes for axes in figure.axes if axes.lines]) == {"in-context": 7, "fast-weights": 2}[table]

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from quickstudy import metrics, rules
+from quickstudy import metrics, rules, tree
 from quickstudy.core import squared_error
-from quickstudy.learners import maml_regressor
+from quickstudy.learners import in_context, least_squares, maml_regressor
 from quickstudy.learners.gradient import Gradient
 from quickstudy.nets.heads import Learned
 from quickstudy.nets.mlp import mlp
-from quickstudy.regression import adaptation, constant, errors, stepwise
-from quickstudy.tasks import sines
+from quickstudy.regression import adaptation, by_examples, constant, errors, stepwise
+from quickstudy.tasks import arithmetic, linear, sines
 
 EXAM = sines(5, 20, seed=3)
 
@@ -81,3 +81,21 @@ def test_an_adaptation_is_what_the_learner_says():
         said = mine(task.support, task.query.x[order], 1)[:, 0]
     assert shown.said[2] == pytest.approx(said.numpy(), abs=1e-5)
     assert list(shown.said) == [0, 2]
+
+
+def test_errors_by_examples_are_those_of_shorter_supports():
+    mine, exam = least_squares(3), linear(3, 4, 6)
+    found = by_examples(mine, exam, 5, name="mine")
+    assert found.of_tasks.shape == (5, 5)
+    for i in range(5):
+        task = exam[i]
+        said = [mine(tree.index(task.support, slice(k)), task.query.x, 1) for k in range(5)]
+        expected = [float(squared_error(values, task.query.y)) for values in said]
+        assert found.of_tasks[i] == pytest.approx(expected, abs=1e-4)
+
+
+def test_another_score_can_stand_for_the_error():
+    mine, exam = in_context(20, way=10, values=False, length=5, width=8, layers=1), arithmetic(3, 7)
+    found = by_examples(mine, exam, 4, score=lambda said, y: (said.argmax(-1) == y).double().mean())
+    right = mine(exam[2].support, exam[2].query.x, 10).argmax(1) == exam[2].query.y
+    assert found.of_tasks[2, 3] == pytest.approx(float(right.double().mean()))

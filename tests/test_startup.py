@@ -19,3 +19,7 @@ def test_importing_the_package_and_asking_for_help_load_no_torch():
 
 def test_learning_loads_no_plotting():
     assert "matplotlib" not in imported("from quickstudy import data, learners, tasks, train, evaluate")
+
+
+def test_the_command_that_predicts_loads_no_scikit_learn():
+    assert not imported("import quickstudy.commands.teaching") & {"sklearn", "scipy", "matplotlib", "pandas"}

@@ -15,6 +15,7 @@ from quickstudy.checks.gradients import (
 from quickstudy.checks.learner import (
     check_independence,
     check_learner,
+    check_many,
     check_mapping,
     check_order,
     check_padding,
@@ -35,6 +36,7 @@ __all__ = [
     "check_disjoint",
     "check_independence",
     "check_learner",
+    "check_many",
     "check_mapped_gradients",
     "check_mapping",
     "check_no_leak",

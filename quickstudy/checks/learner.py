@@ -42,6 +42,7 @@ def check_learner(
         check(learner, task, way)
     if not learner.random:
         check_mapping(learner, items, way)
+        check_many(learner, items, way)
         for check in (check_order, check_independence, check_padding, check_trace, check_widening):
             check(learner, task, way)
     if batching.trainable(learner):
@@ -122,6 +123,20 @@ def check_mapping(learner: Learner, items: Task, way: int) -> None:
             same(a, b, f"the state's {path} {where}")
         asked = (looped, items.query.x)
         same(*_both_ways(lambda pair: learner.predict(*pair), asked), f"the answers {where}")
+
+
+def check_many(learner: Learner, items: Task, way: int) -> None:
+    """A learner's own ways to many tasks at once, ``adapt_all``, ``predict_all`` and ``trace_all``, say what mapping
+    ``adapt``, ``predict`` and ``trace`` over them says."""
+    learner, items = double(learner), cast(items)
+    states = Learner.adapt_all(learner, items.support, way)
+    own = learner.adapt_all(items.support, way)
+    for (path, a), (_, b) in zip(tree.items(own), tree.items(states), strict=True):
+        same(a, b, f"the state's {path} by adapt_all and by adapt, mapped over tasks,")
+    said = Learner.predict_all(learner, states, items.query.x)
+    same(learner.predict_all(states, items.query.x), said, "the answers by predict_all and by predict, mapped,")
+    traced = Learner.trace_all(learner, items.support, way)
+    same(learner.trace_all(items.support, way), traced, "what is said along streams by trace_all and by trace, mapped,")
 
 
 def check_order(learner: Learner, task: Task, way: int) -> None:

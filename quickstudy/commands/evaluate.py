@@ -12,19 +12,23 @@ from typing import Any
 
 from torch import Tensor
 
+from quickstudy import inside
 from quickstudy import report as pages
 from quickstudy.commands.subjects import Subject, common, splits, subject
 from quickstudy.commands.tasks import TestTasks
 from quickstudy.core import Learner
 from quickstudy.data import Splits
+from quickstudy.data.pool import Pool
 from quickstudy.evaluate import Evaluation
 from quickstudy.evaluate import compare as paired
 from quickstudy.evaluate import evaluate as measure
 from quickstudy.experiment import usual_way, versions
+from quickstudy.instances import instances
 from quickstudy.storage import Run
 from quickstudy.tasks import Episodes, episodes
 
 MOST_WAYS, MOST_QUERIES = 20, 15  # of a task, unless more are asked for
+MOST_INSTANCES = 10
 
 
 def run(text: str, on: TestTasks, options: Sequence[str], as_json: bool) -> None:
@@ -55,7 +59,8 @@ def report(folder: Path, on: TestTasks, out: Path | None) -> None:
     measured, run = subject(str(folder)), Run.open(folder)
     (result,), name, pools = _measure([measured], on)
     path = out or folder / "report.html"
-    write_page(path, measured.name, [result], name, pools, {measured.name: run.metrics["curve"]})
+    looks = _looks(measured, pools, on)
+    write_page(path, measured.name, [result], name, pools, {measured.name: run.metrics["curve"]}, looks)
     print(line(result))
     print(f"page: {path}", file=sys.stderr)
 
@@ -67,6 +72,7 @@ def write_page(
     data: str,
     pools: Splits,
     curves: dict[str, list[dict[str, float]]],
+    sections: Sequence[str] = (),
 ) -> None:
     """The page of these evaluations, with what is needed to make it again."""
     first = results[0]
@@ -79,7 +85,8 @@ def write_page(
     }
     unseen = set(pools.test.names).isdisjoint(pools.train.names)
     pictures = functools.partial(_example, pools)
-    pages.save(path, pages.page(title, results, facts=facts, curves=curves, pictures=pictures, unseen=unseen))
+    page = pages.page(title, results, facts=facts, curves=curves, pictures=pictures, unseen=unseen, sections=sections)
+    pages.save(path, page)
 
 
 def summary(measured: Subject, result: Evaluation, data: str, pools: Splits) -> dict[str, Any]:
@@ -148,8 +155,24 @@ def _measure(subjects: Sequence[Subject], on: TestTasks) -> tuple[list[Evaluatio
     return [measure(made, drawn, on.tasks, name=s.name, progress=bar) for s, made in pairs], name, pools
 
 
+def _looks(measured: Subject, pools: Splits, on: TestTasks) -> list[str]:
+    """Sections that look inside the learner, and by instance where it reads sequences."""
+    made = measured.build(pools)
+    if made.reads != "sequences":
+        tasks = _tasks([measured], [made], pools, on)
+        looks = isinstance(made, inside.ATTENTIVE)
+        return [inside.attention(made, tasks[0], tasks.way, measured.name)] if looks else []
+    streams = measured.asked.streams(_pool(pools, on))
+    by_instance = inside.by_instance([instances(made, streams, on.tasks, name=measured.name)], MOST_INSTANCES)
+    return [by_instance, inside.section(made, streams[0], streams.way, measured.name)]
+
+
+def _pool(pools: Splits, on: TestTasks) -> Pool:
+    return {"train": pools.train, "valid": pools.valid, "test": pools.test}[on.part]
+
+
 def _tasks(subjects: Sequence[Subject], learners: Sequence[Learner], pools: Splits, on: TestTasks) -> Episodes:
-    pool = {"train": pools.train, "valid": pools.valid, "test": pools.test}[on.part]
+    pool = _pool(pools, on)
     way = on.way if on.way is not None else common(subjects, "way", None)
     if on.way is None:
         way = max(usual_way(made, way, MOST_WAYS) for made in learners)

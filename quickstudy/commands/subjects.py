@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from quickstudy import data, devices, experiment, learners
+from quickstudy.commands.options import parse
 from quickstudy.core import Learner
 from quickstudy.data import Splits
 from quickstudy.experiment import Experiment
@@ -51,21 +51,6 @@ def subject(text: str, options: Sequence[str] = ()) -> Subject:
         raise ValueError(f"{text} was trained with its own options; --options is for learners by name")
     asked = experiment.from_run(run)
     return Subject(asked.learner, f"{asked.learner} ({path.resolve().name})", asked, run, asked.options)
-
-
-def parse(options: Sequence[str]) -> dict[str, Any]:
-    """KEY=VALUE pairs, values as JSON where they are that, else as text. Raises ValueError."""
-    pairs = [option.partition("=") for option in options]
-    if bad := [option for option, pair in zip(options, pairs, strict=True) if not (pair[0] and pair[1])]:
-        raise ValueError(f"options are KEY=VALUE, such as width=32; got {bad[0]!r}")
-    return {key: _value(text) for key, _, text in pairs}
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def common(subjects: Sequence[Subject], field: str, given: Any) -> Any:

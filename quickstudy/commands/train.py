@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from quickstudy import devices, experiment, learners, parallel
-from quickstudy.commands.subjects import parse
+from quickstudy.commands.options import parse
 from quickstudy.experiment import Experiment
 from quickstudy.files import FileProblem
 from quickstudy.storage import Run
@@ -24,6 +24,8 @@ def start(
     way: int,
     shot: int,
     query: int,
+    length: int | None,
+    labels: int | None,
     batch: int,
     steps: int | None,
     minutes: float | None,
@@ -49,6 +51,8 @@ def start(
         way=way,
         shot=shot,
         query=query,
+        length=length,
+        labels=labels,
         batch=batch,
         steps=steps or STEPS,
         rate=rate,

@@ -62,6 +62,15 @@ def omniglot(size: int = 28, split: str = "random", *, root: Path | None = None,
     return Splits(train, valid, test, split)
 
 
+def unpack_evaluation(folder: Path, *, root: Path | None = None) -> None:
+    """The 20 evaluation alphabets as files ``folder/images_evaluation/ALPHABET/CHARACTER/DRAWING.png``."""
+    path = fetch(FILES, (root or data_root()) / "omniglot")[1]
+    for member, data in zip_members(path, ".png"):
+        file = folder / member
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+
+
 def _random(names: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     order = hash_order(names, SEED)
     return order[:TRAIN], order[TRAIN : TRAIN + VALID], order[TRAIN + VALID :]

@@ -21,7 +21,7 @@ class Classifier(Learner[Any]):
     """Slow: an embedding under a head over all training classes. Fast: that of the reader, a learner with the same
     ``embed``, which learns a new task from its features."""
 
-    episodic = False
+    reads = "batches"
 
     def __init__(self, reader: Exemplars | FineTuned | Gradient, head: Head) -> None:
         super().__init__()

@@ -56,12 +56,20 @@ class Matching(Exemplars):
         self.log_scale = nn.Parameter(torch.tensor(scale).log())
 
     def score(self, queries: Tensor, memory: Memory) -> Tensor:
+        return class_logsumexp(self.similarities(queries, memory), memory.labels)
+
+    def attention(self, state: Memory, x: Tensor) -> Tensor:
+        """(q, n): how much each query looks at each example of the support; the sums over classes are the answer."""
+        return self.similarities(self.embed(x), state).masked_fill(state.labels.sum(1) == 0, -torch.inf).softmax(-1)
+
+    def similarities(self, queries: Tensor, memory: Memory) -> Tensor:
+        """(q, n) before the softmax, of embedded queries (q, d)."""
         keys = memory.keys
         if self.context is not None and len(keys):
             with full_precision(keys):
                 keys = self.context.support(keys)
                 queries = self.context.query(queries, keys, memory.labels.sum(1) > 0)
-        return class_logsumexp(self.log_scale.exp() * cosine(queries, keys), memory.labels)
+        return self.log_scale.exp() * cosine(queries, keys)
 
 
 def matching(

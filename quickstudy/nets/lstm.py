@@ -29,9 +29,16 @@ class LSTMCell(nn.Module):
         return zeros, zeros
 
     def forward(self, x: Tensor, carry: Carry) -> Carry:
+        return self.step(self.project(x), carry)
+
+    def project(self, x: Tensor) -> Tensor:
+        """(..., 4 hidden): what the inputs add to the gates, which can be had for all steps of a sequence at once."""
+        return x @ self.weight[:, : -self.hidden].mT + self.bias
+
+    def step(self, projected: Tensor, carry: Carry) -> Carry:
+        """The rest of a step, which needs the carry."""
         h, c = carry
-        gates = torch.cat([x, h], dim=-1) @ self.weight.mT + self.bias
-        i, f, g, o = gates.chunk(4, dim=-1)
+        i, f, g, o = (projected + h @ self.weight[:, -self.hidden :].mT).chunk(4, dim=-1)
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         return o.sigmoid() * c.tanh(), c
 
@@ -51,7 +58,7 @@ class BiLSTM(nn.Module):
 def unroll(cell: LSTMCell, x: Tensor) -> Tensor:
     """(n, ..., hidden): the cell's outputs along the sequence (n, ..., inputs)."""
     carry, outputs = cell.start(x[0]), []
-    for step in x:
-        carry = cell(step, carry)
+    for projected in cell.project(x):
+        carry = cell.step(projected, carry)
         outputs.append(carry[0])
     return torch.stack(outputs)

@@ -4,9 +4,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from quickstudy.recipes import (
+    fast_weights,
+    in_context,
+    intents,
     mini_imagenet,
     omniglot_fewshot,
     omniglot_gradient,
+    omniglot_instances,
+    omniglot_models,
+    own_examples,
     permuted_mnist,
     sinusoid,
     split_mnist,
@@ -14,10 +20,19 @@ from quickstudy.recipes import (
 from quickstudy.recipes.cells import AnyCell
 
 TABLES: dict[str, Sequence[AnyCell]] = {
-    omniglot_fewshot.TABLE: [*omniglot_fewshot.CELLS, *omniglot_gradient.CELLS],
+    omniglot_fewshot.TABLE: [*omniglot_fewshot.CELLS, *omniglot_gradient.CELLS, *omniglot_models.CELLS],
     mini_imagenet.TABLE: mini_imagenet.CELLS,
+    omniglot_instances.TABLE: omniglot_instances.CELLS,
     sinusoid.TABLE: sinusoid.CELLS,
     split_mnist.TABLE: split_mnist.CELLS,
     permuted_mnist.TABLE: permuted_mnist.CELLS,
+    own_examples.TABLE: own_examples.CELLS,
+    intents.TABLE: intents.CELLS,
+    in_context.TABLE: in_context.CELLS,
+    fast_weights.TABLE: fast_weights.CELLS,
 }
-PICTURES: dict[str, Callable[..., Any]] = {sinusoid.TABLE: sinusoid.picture}  # Matplotlib figures
+PICTURES: dict[str, Callable[..., Any]] = {  # Matplotlib figures
+    sinusoid.TABLE: sinusoid.picture,
+    in_context.TABLE: in_context.picture,
+    fast_weights.TABLE: fast_weights.picture,
+}

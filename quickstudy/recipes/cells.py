@@ -26,10 +26,10 @@ from quickstudy import devices, metrics
 from quickstudy.core import Learner
 from quickstudy.data import Splits
 from quickstudy.evaluate import evaluate
-from quickstudy.experiment import Experiment, versions
+from quickstudy.experiment import CALIBRATION, Experiment, versions
 from quickstudy.storage import read_json, write_json
 from quickstudy.tasks import episodes
-from quickstudy.train import Progress
+from quickstudy.train import Progress, calibrate
 
 C = TypeVar("C", bound="AnyCell")
 KEY = ("table", "method", "variant", "setting")
@@ -74,10 +74,6 @@ class AnyCell(ABC):
     def measure(self, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> Scores:
         """Trains (or goes on, or finds it done), and measures on so many test tasks."""
 
-    def examined(self, tasks: int) -> int:
-        """On how many tasks or questions it is measured, where so many test tasks are asked for."""
-        return tasks
-
     def beside(self, scores: np.ndarray) -> dict[str, float]:
         """What else is said of the scores (t,) of one seed."""
         return {}
@@ -93,19 +89,11 @@ class AnyCell(ABC):
         return ", ".join(filter(None, (self.method, self.variant, self.setting)))
 
 
-@dataclass(frozen=True)
-class Cell(AnyCell):
-    """An accuracy on episodes of pictures."""
+class ExperimentCell(AnyCell):
+    """A figure of a learner that ``Experiment`` trains, or that needs no training."""
 
-    way: int
-    shot: int
-    asked: Experiment  # what is trained, in precision "auto": that in which a machine is fastest
-    trained: bool = True
-    minutes: float | None = None  # the budget as time on this machine, instead of asked.steps
-
-    @property
-    def setting(self) -> str:
-        return f"{self.way}-way {self.shot}-shot"
+    asked: Experiment
+    trained: bool
 
     def training(self, seed: int, scale: float) -> Experiment:
         """Its training with this seed, ``scale`` times as long."""
@@ -115,6 +103,29 @@ class Cell(AnyCell):
         asked = self.training(seed, scale)
         return f"{asked.learner}-{asked.way}way-{asked.shot}shot-seed{seed}-{digest(asked)}"
 
+    def learner(
+        self, asked: Experiment, splits: Splits, folder: Path, progress: bool, minutes: float | None = None
+    ) -> tuple[Learner, Progress]:
+        if not self.trained:
+            return asked.build(splits), Progress()
+        return asked.run(folder, minutes=minutes, progress=progress)
+
+
+@dataclass(frozen=True)
+class Cell(ExperimentCell):
+    """An accuracy on episodes of pictures."""
+
+    way: int
+    shot: int
+    asked: Experiment  # what is trained, in precision "auto": that in which a machine is fastest
+    trained: bool = True
+    minutes: float | None = None  # the budget as time on this machine, instead of asked.steps
+    calibrated: bool = False  # measured with statistics averaged over training tasks, however it was trained
+
+    @property
+    def setting(self) -> str:
+        return f"{self.way}-way {self.shot}-shot"
+
     def measure(self, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> Scores:
         splits = self.asked.splits()
         budget = "" if self.minutes is None else f"-{self.minutes:g}minutes"
@@ -122,15 +133,12 @@ class Cell(AnyCell):
         if asked.precision == "auto":
             asked = dataclasses.replace(asked, precision=devices.native())
         folder = runs / self.table / f"{self.stamp(seed, scale)}-{asked.precision}{budget}"
-        learner, done = self._learner(asked, splits, folder, progress)
+        learner, done = self.learner(asked, splits, folder, progress, self.minutes)
+        if self.calibrated:
+            calibrate(learner, asked.tasks(splits, learner), CALIBRATION)
         drawn = episodes(splits.test, self.way, self.shot, 15)
         result = evaluate(learner, drawn, tasks, name=self.title, shown=0, progress=progress)
         return Scores(result.accuracy, result.transductive, splits.sha256, done, asked.precision)
-
-    def _learner(self, asked: Experiment, splits: Splits, folder: Path, progress: bool) -> tuple[Learner, Progress]:
-        if not self.trained:
-            return asked.build(splits), Progress()
-        return asked.run(folder, minutes=self.minutes, progress=progress)
 
 
 def run_seed(cell: AnyCell, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> None:
@@ -174,7 +182,7 @@ def gather(
         return None
     last = list(found.values())[-1]
     same = {
-        "tasks": cell.examined(tasks),
+        "tasks": len(last[cell.score]),
         "training": cell.stamp(0, scale),
         **{key: last[key] for key in ("steps", "split_sha256", "transductive")},
     }

@@ -16,7 +16,6 @@ from quickstudy.train import Progress
 
 SCENARIOS = ("task", "domain", "class")
 CHOOSING = 1000  # the seed of lives that choose
-QUESTIONS = {"split": 10_000, "permuted": 100_000}  # in all exams
 
 
 @dataclass(frozen=True)
@@ -34,10 +33,6 @@ class LifeCell(AnyCell):
     @property
     def setting(self) -> str:
         return f"{self.asked.scenario}-IL"
-
-    def examined(self, tasks: int) -> int:
-        """All test pictures."""
-        return QUESTIONS[self.asked.stream.partition("-")[0]]
 
     def life(self, seed: int, scale: float) -> Lifelong:
         """Its life with this seed, ``scale`` times as long, whatever its strength."""

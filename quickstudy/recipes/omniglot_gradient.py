@@ -1,8 +1,9 @@
 """Omniglot by gradient descent inside the task: further rows of the table of ``omniglot_fewshot``.
 
-The published MAML rows normalize queries together (transductive), and so do the cells that answer them; the cells with
-the support's or the calibrated statistics beside them are inductive. The authors train for 60,000 iterations with as
-many queries as shots; these cells take far fewer steps, each of which learns more from 15 queries a class.
+The published MAML rows normalize queries together (transductive), and so do the cells that answer them; beside them are
+inductive ones: the same trainings with statistics averaged over training tasks, and ones with those of the support.
+The authors train for 60,000 iterations with as many queries as shots; these cells take far fewer steps, each of which
+learns more from 15 queries a class.
 """
 
 from __future__ import annotations
@@ -27,11 +28,16 @@ def _asked(way: int, shot: int, **options: Any) -> Experiment:
     return replace(MAML, way=way, shot=shot, query=15, batch=batch, steps=steps, options=inner | options)
 
 
-def _maml(variant: str, settings: tuple[tuple[int, int], ...] = SETTINGS, **changes: Any) -> list[Cell]:
-    """Cells of MAML; ``changes`` are of the experiment where it has such a field, else of the learner."""
-    fields = {name: changes.pop(name) for name in ("estimator", "calibrated") if name in changes}
-    asked = {(way, shot): replace(_asked(way, shot, **changes), **fields) for way, shot in settings}
-    return [Cell(TABLE, "MAML", variant, *setting, experiment) for setting, experiment in asked.items()]
+def _maml(
+    variant: str,
+    settings: tuple[tuple[int, int], ...] = SETTINGS,
+    *,
+    estimator: str = "unroll",
+    calibrated: bool = False,
+    **options: Any,
+) -> list[Cell]:
+    asked = {(way, shot): replace(_asked(way, shot, **options), estimator=estimator) for way, shot in settings}
+    return [Cell(TABLE, "MAML", variant, *at, one, calibrated=calibrated) for at, one in asked.items()]
 
 
 def _meta_sgd() -> list[Cell]:
@@ -52,7 +58,7 @@ def _baseline(variant: str, **options: Any) -> list[Cell]:
 
 CELLS = [
     *_maml("conv, second order"),
-    *_maml("conv, second order, calibrated statistics", calibrated=True),
+    *_maml("conv, second order, calibrated afterwards", calibrated=True),
     *_maml("conv, second order, statistics of the support", normalization="support"),
     *_maml("first order, as rerun in the Reptile paper", estimator="first_order"),
     *_maml("no conv", SETTINGS[:2], conv=False),

@@ -73,12 +73,13 @@ def meta_lstm(hidden: int = 20, *, rate: float = 0.01, forget: float = 0.9933) -
     return MetaLSTM(hidden, forget=forget, rate=rate)
 
 
-def preprocess(x: Tensor) -> Tensor:
+def preprocess(x: Tensor, p: float = P) -> Tensor:
     """(n, 2) from (n, 1): (log|x| / p, sign x), or (-1, e^p x) where |x| < e^-p (Andrychowicz et al., 2016,
     appendix A). Both parts are within [-1, 1] for |x| up to e^p."""
-    small = x.abs() < math.exp(-P)
-    size = torch.where(small, -1.0, x.abs().log() / P)
-    return torch.cat([size, torch.where(small, math.exp(P) * x, x.sign())], dim=1)
+    least = math.exp(-p)
+    small = x.abs() < least
+    size = torch.where(small, -1.0, x.abs().clamp_min(least).log() / p)  # clamped: its slope at 0 would be nan
+    return torch.cat([size, torch.where(small, math.exp(p) * x, x.sign())], dim=1)
 
 
 def _flat(weights: Weights, names: list[str]) -> Tensor:

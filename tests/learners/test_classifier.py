@@ -29,7 +29,7 @@ def test_its_answers_are_those_of_its_reader(pool):
 
 
 def test_it_says_that_it_reads_batches():
-    assert not classifier((1, 16, 16), classes=3, width=4).episodic
+    assert classifier((1, 16, 16), classes=3, width=4).reads == "batches"
 
 
 def test_a_batch_of_padding_only_is_not_counted():

@@ -1,0 +1,119 @@
+"""Accuracy by instance: learners on the same streams."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from quickstudy import inside
+from quickstudy import report as pages
+from quickstudy.commands.subjects import Subject, common, splits, subject
+from quickstudy.commands.tasks import TestStreams
+from quickstudy.core import Learner
+from quickstudy.data import Splits
+from quickstudy.experiment import MEETINGS, versions
+from quickstudy.instances import Instances
+from quickstudy.instances import instances as measure
+from quickstudy.tasks import Sequences, sequences
+
+
+def run(texts: Sequence[str], on: TestStreams, most: int, out: Path | None, as_json: bool) -> None:
+    """``quickstudy instances``."""
+    if not texts:
+        raise ValueError("name at least one run folder or learner")
+    if most < 1 or on.streams < 1:
+        raise ValueError(f"--instances and --streams are at least 1, got {most} and {on.streams}")
+    subjects = [subject(text) for text in texts]
+    data, pools = splits(subjects, on.data, on.split, on.size)
+    learners = [one.build(pools) for one in subjects]
+    drawn = streams(subjects, pools, on)
+    bar, pairs = sys.stderr.isatty(), zip(subjects, learners, strict=True)
+    results = [measure(made, drawn, on.streams, name=one.name, progress=bar) for one, made in pairs]
+    if as_json:
+        each = [summary(*pair, data, pools, most) for pair in zip(subjects, results, strict=True)]
+        print(json.dumps({"results": each}))
+    else:
+        print(table(results, most))
+    if out is not None:
+        write_page(out, learners, results, drawn, most, facts(data, pools, drawn, on))
+        print(f"page: {out}", file=sys.stderr)
+
+
+def streams(subjects: Sequence[Subject], pools: Splits, on: TestStreams) -> Sequences:
+    """The streams that all are measured on: as in training, unless told otherwise."""
+    pool = {"train": pools.train, "valid": pools.valid, "test": pools.test}[on.part]
+    way = common(subjects, "way", on.way)
+    length = on.length or common(subjects, "length", None) or MEETINGS * way
+    return sequences(pool, way, length, labels=common(subjects, "labels", on.labels))
+
+
+def summary(measured: Subject, result: Instances, data: str, pools: Splits, most: int) -> dict[str, Any]:
+    """One measurement as plain values."""
+    found = result.estimates(most)
+    return {
+        "learner": measured.learner,
+        "run": str(measured.run.path) if measured.run else None,
+        "data": data,
+        "split": pools.name,
+        "split_sha256": pools.sha256,
+        "way": result.way,
+        "labels": result.labels,
+        "length": result.right.shape[1],
+        "streams": len(result.right),
+        "accuracy": [_finite(one.mean) for one in found],
+        "interval95": [_finite(one.interval95) for one in found],
+        "transductive": result.transductive,
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def table(results: Sequence[Instances], most: int) -> str:
+    """A row for each, a column for each instance."""
+    first = results[0]
+    width = max(len(one.name) for one in results)
+    count, length = first.right.shape
+    title = (
+        f"{first.way} classes, {first.labels} labels, {count} streams of {length}, "
+        f"chance {100 / first.labels:.3g} %; accuracy in % by instance"
+    )
+    head = " " * width + "".join(f"{k:>14}" for k in range(1, most + 1))
+    rows = [one.name.ljust(width) + "".join(map(_cell, one.estimates(most))) for one in results]
+    return "\n".join([title, head, *rows])
+
+
+def facts(data: str, pools: Splits, drawn: Sequences, on: TestStreams) -> dict[str, str]:
+    """With what the page can be made again."""
+    return {
+        "data": f"{data}, {pools.name} split, {len(pools.test)} test classes",
+        "split SHA-256": pools.sha256,
+        "streams": f"{on.streams} of {drawn.length} steps, {drawn.classes} classes, {drawn.way} labels",
+        "command": shlex.join(["quickstudy", *sys.argv[1:]]),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions()["versions"].items()),
+    }
+
+
+def write_page(
+    path: Path,
+    learners: Sequence[Learner],
+    results: Sequence[Instances],
+    drawn: Sequences,
+    most: int,
+    facts: dict[str, str],
+) -> None:
+    """The page of these measurements: a chart, and a look inside those learners that can be looked into."""
+    looks = [inside.section(made, drawn[0], drawn.way, one.name) for made, one in zip(learners, results, strict=True)]
+    sections = [inside.by_instance(results, most), *looks]
+    pages.save(path, pages.page("Accuracy by instance", [], facts=facts, sections=sections))
+
+
+def _cell(found: Any) -> str:
+    mean, half = (100 * value for value in found)
+    return f"{mean:7.2f} ± {half:4.2f}" if mean == mean else f"{'–':>14}"
+
+
+def _finite(value: float) -> float | None:
+    return value if value == value else None

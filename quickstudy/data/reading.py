@@ -1,0 +1,82 @@
+"""One picture of any kind, from a file or from memory, as the pools have theirs: square, and with bright ink.
+
+Pictures keep their proportions: they are padded to a square with the median colour of their border, then resized.
+Transparency becomes white paper; turned photographs are set upright; of animations the first picture is taken.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from quickstudy.data.pictures import resized, tensor
+from quickstudy.files import FileProblem
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+def read(file: Path, size: int) -> Tensor:
+    """(3, size, size) uint8. Raises FileProblem, naming it, for a file that is no picture or damaged."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(file) as picture:
+            if picture.format == "EPS":  # Pillow would run Ghostscript on it
+                raise ValueError("PostScript is a program; save it as PNG")
+            return prepared(ImageOps.exif_transpose(picture), size)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise FileProblem(f"{file} is no picture that can be read ({error}); replace or remove it") from error
+
+
+def prepared(picture: Image.Image, size: int) -> Tensor:
+    """(3, size, size) uint8 of a picture in memory."""
+    return tensor(resized(_square(_colour(picture)), size))
+
+
+def _colour(picture: Image.Image) -> Image.Image:
+    """The picture as RGB, whatever it was."""
+    from PIL import Image
+
+    if picture.mode.startswith(("I", "F")):  # 16 bits or more; Pillow's own conversion cuts them off at 255
+        picture = Image.fromarray(_bytes(np.asarray(picture)))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _bytes(pixels: np.ndarray) -> np.ndarray:
+    """(height, width) uint8 of 16-bit integers, or of numbers from 0 to 1."""
+    if pixels.dtype.kind == "f":
+        return np.rint(np.nan_to_num(pixels).clip(0, 1) * 255).astype(np.uint8)
+    return np.rint(pixels.clip(0, 65535) / 257).astype(np.uint8)
+
+
+def _square(picture: Image.Image) -> Image.Image:
+    """In the middle of a square of its border's median colour."""
+    from PIL import Image
+
+    side = max(picture.size)
+    colour = tuple(int(value) for value in np.median(_border(np.asarray(picture)), axis=0))
+    sheet = Image.new("RGB", (side, side), colour)
+    sheet.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
+    return sheet
+
+
+def _border(pixels: np.ndarray) -> np.ndarray:
+    """(edge, channels) of (height, width, channels)."""
+    return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+
+
+def ink(images: Tensor) -> Tensor:
+    """(N, 1, size, size) grey with bright ink, of (N, 3, size, size): one with a bright border is inverted."""
+    weights = torch.tensor([299, 587, 114], dtype=torch.int32)  # ITU-R 601, as Pillow's "L"
+    grey = ((images.int() * weights[:, None, None]).sum(1, keepdim=True) + 500) // 1000
+    edge = torch.cat([grey[..., 0, :], grey[..., -1, :], grey[..., 0], grey[..., -1]], -1).flatten(1)
+    bright = edge.median(1).values > 127
+    return torch.where(bright[:, None, None, None], 255 - grey, grey).to(torch.uint8)

@@ -1,0 +1,56 @@
+"""Omniglot by instance: table 1 of Santoro et al. (2016), accuracy when a class is met for the k-th time in a stream.
+
+Protocol: 20 x 20, quarter-turns are classes, streams of ten steps a class on average, the class of each step drawn
+independently; the label of a step is told with the next one. One training serves all the instances of a method.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from quickstudy.experiment import Experiment
+from quickstudy.instances import instances
+from quickstudy.recipes.cells import ExperimentCell, Scores
+
+TABLE = "omniglot-instances"
+INSTANCES = (1, 2, 3, 4, 5, 10)
+FIVE = Experiment(data="omniglot", split="random", size=20, way=5, batch=16)
+FIFTEEN = replace(FIVE, way=15, labels=5**5, options={"strings": True})
+PIXELS = replace(FIVE, learner="neighbours", options={"dark": True})  # the files' own polarity; any names will do
+ONE_HOT, FEWER, STRINGS = "one-hot labels, 5 classes", "string labels, 5 classes", "string labels, 15 classes"
+
+
+@dataclass(frozen=True)
+class InstanceCell(ExperimentCell):
+    """The accuracy when a class is met for the k-th time."""
+
+    instance: int
+    asked: Experiment
+    trained: bool = True
+
+    @property
+    def setting(self) -> str:
+        return f"instance {self.instance}"
+
+    def measure(self, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> Scores:
+        splits, asked = self.asked.splits(), self.training(seed, scale)
+        learner, done = self.learner(asked, splits, runs / TABLE / self.stamp(seed, scale), progress)
+        drawn = asked.streams(splits.test)
+        result = instances(learner, drawn, tasks, name=self.title, progress=progress)
+        return Scores(result.of_streams(self.instance), result.transductive, splits.sha256, done, asked.precision)
+
+
+def _cells(method: str, variant: str, asked: Experiment, *, trained: bool = True) -> list[InstanceCell]:
+    return [InstanceCell(TABLE, method, variant, k, asked, trained) for k in INSTANCES]
+
+
+CELLS = [
+    *_cells("MANN", ONE_HOT, replace(FIVE, learner="mann", batch=32, steps=3125)),
+    *_cells("LSTM", ONE_HOT, replace(FIVE, learner="lstm", steps=6250)),
+    *_cells("feedforward", ONE_HOT, replace(FIVE, learner="feedforward", steps=625)),
+    *_cells("MANN LRUA, LSTM controller", STRINGS, replace(FIFTEEN, learner="mann", steps=1250)),
+    *_cells("LSTM", STRINGS, replace(FIFTEEN, learner="lstm", steps=1250)),
+    *_cells("kNN, raw pixels", FEWER, PIXELS, trained=False),
+    *_cells("kNN, raw pixels", STRINGS, replace(PIXELS, way=15), trained=False),
+]

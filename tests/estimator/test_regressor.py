@@ -1,0 +1,50 @@
+"""The face of learners of values."""
+
+import numpy as np
+import pytest
+import torch
+
+from quickstudy import learners
+from quickstudy.core import Examples
+from quickstudy.estimator import FewShotRegressor
+
+
+def points(n, seed=0):
+    x = np.random.default_rng(seed).uniform(-3, 3, (n, 1))
+    return x, np.sin(x[:, 0]) * 50 + 1000  # far from zero, in units of its own
+
+
+def test_it_learns_a_curve_in_units_of_its_own():
+    x, y = points(30)
+    assert FewShotRegressor().fit(x, y).score(*points(50, 1)) > 0.9
+
+
+def test_columns_are_learned_side_by_side():
+    x, y = points(20)
+    both = FewShotRegressor(steps=50).fit(x, np.stack([y, -y], 1))
+    assert both.predict(x).shape == (20, 2)
+    assert FewShotRegressor(steps=50).fit(x, y).predict(x).shape == (20,)
+
+
+def test_a_trained_learner_reads_and_answers_as_it_is():
+    net = learners.maml_regressor(test_steps=3).eval()
+    x, y = points(5)
+    made = FewShotRegressor(net).fit(x, y)
+    assert next(net.parameters()).dtype == torch.float32  # it is the user's, and stays as it was
+    state = net.double().adapt(net.init(1), Examples(torch.from_numpy(x), torch.from_numpy(y[:, None])))
+    with torch.no_grad():
+        np.testing.assert_allclose(made.predict(x), net.predict(state, torch.from_numpy(x))[:, 0].numpy())
+
+
+def test_more_examples_are_further_steps():
+    x, y = points(10)
+    made = FewShotRegressor(lambda shape, columns: learners.maml_regressor(shape, way=columns, test_steps=2, rate=1e-4))
+    once = made.fit(x, y).predict(x)
+    assert not np.allclose(made.partial_fit(x, y).predict(x), once)
+    np.testing.assert_array_equal(made.fit(x, y).predict(x).shape, once.shape)
+
+
+def test_another_number_of_features_is_refused():
+    made = FewShotRegressor(steps=5).fit(*points(5))
+    with pytest.raises(ValueError, match="features"):
+        made.partial_fit(np.ones((3, 2)), np.ones(3))

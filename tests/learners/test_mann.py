@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from quickstudy import tree
+from quickstudy.learners import mann
+from quickstudy.tasks import sequences
+
+SMALL = {"hidden": 6, "rows": 30, "width": 4, "heads": 2}
+
+
+@pytest.fixture
+def stream(pool):
+    return sequences(pool, 3, 9)[0]
+
+
+@pytest.mark.parametrize("controller", ["lstm", "feedforward"])
+def test_what_is_looked_at_is_what_was_done(controller, stream):
+    """The weights of a stream's accesses, applied again, give the memory that the stream leaves."""
+    learner = mann((1, 16, 16), way=3, controller=controller, **SMALL)
+    with torch.no_grad():
+        done, state = learner.accesses(stream, 3), learner.adapt(learner.init(3), stream)
+    assert done.read.shape == done.write.shape == (9, 2, 30)
+    torch.testing.assert_close(done.usage[-1], state.net.access.usage)
+    torch.testing.assert_close(done.read[-1], state.net.access.weights)
+    usage = torch.zeros(30)
+    for read, write, after in zip(*done, strict=True):
+        usage = 0.95 * usage + (read + write).sum(0)
+        torch.testing.assert_close(usage, after)
+
+
+def test_what_was_found_is_in_the_output(stream):
+    learner = mann((1, 16, 16), way=3, **SMALL)
+    state = learner.adapt(learner.init(3), stream)
+    access = state.net.access
+    torch.testing.assert_close(state.net.found.view(2, 4), access.weights @ access.memory)
+
+
+def test_keys_are_looked_for_sharply_before_any_training(stream):
+    """From flat readings a memory is learned late or never."""
+    learner = mann((1, 16, 16), way=3, **SMALL)
+    with torch.no_grad():
+        done = learner.accesses(stream, 3)
+    assert float(done.read[2:].amax(-1).mean()) > 5 / 30
+
+
+def test_no_other_controller():
+    with pytest.raises(ValueError, match="no controller is called 'gru'; choose lstm or feedforward"):
+        mann((1, 16, 16), way=3, controller="gru")
+
+
+def test_a_controller_without_memory_of_its_own_has_no_state_but_the_memory():
+    learner = mann((1, 16, 16), way=3, controller="feedforward", **SMALL)
+    names = [name for name, _ in tree.items(learner.init(3))]
+    assert names == ["net.access.memory", "net.access.weights", "net.access.usage", "net.found", "label"]
