@@ -34,13 +34,23 @@ def learn2learn() -> ModuleType:
     return learn2learn
 
 
+def avalanche() -> ModuleType:
+    """avalanche-lib 0.6.0, which imports torchvision everywhere."""
+    _torchvision()
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        import avalanche
+
+    return avalanche
+
+
 def versions() -> dict[str, str]:
     """What is installed here; all are imported, so that a broken installation shows."""
     import higher
     import torchopt
 
-    modules = easyfsl(), learn2learn(), higher, torchopt
-    names = ("quickstudy", "torch", "torchvision", *(module.__name__ for module in modules))
+    modules = easyfsl(), learn2learn(), higher, torchopt, avalanche()
+    names = ("quickstudy", "torch", "torchvision", "avalanche-lib", *(module.__name__ for module in modules[:-1]))
     return {name: importlib.metadata.version(name) for name in names}
 
 

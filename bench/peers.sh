@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes build/peers: a virtual environment with this checkout of quickstudy, easyfsl 1.5.0, learn2learn 0.2.0, higher 0.2.1
-# and torchopt 0.7.3.
+# Makes build/peers: a virtual environment with this checkout of quickstudy, easyfsl 1.5.0, learn2learn 0.2.0, higher 0.2.1,
+# torchopt 0.7.3 and avalanche-lib 0.6.0.
 # Unattended, by pip alone; running it again makes it anew. PYTHON chooses the interpreter (3.11 was used), TORCH what pip installs for it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -39,5 +39,10 @@ install --no-deps --no-build-isolation "$sources/learn2learn-0.2.0"
 # 5. higher and torchopt, which ask for nothing but a torch and these two.
 install optree graphviz
 install --no-deps higher==0.2.1 torchopt==0.7.3
+
+# 6. avalanche-lib, whose wandb and torchvision come without what they would choose themselves.
+install psutil gputil tensorboard gdown dill "qpsolvers[open_source_solvers]" lightning-utilities
+install wandb==0.19.11
+install --no-deps pytorchcv torchmetrics avalanche-lib==0.6.0
 
 cd bench && "$place/bin/python" -c "import peers; print(peers.versions())"

@@ -242,6 +242,60 @@ def reproduce(
     run(table, only, seeds, scale, tasks, runs, results, picture, list)
 
 
+def lifelong(
+    method: Annotated[Positional[str], arg(metavar="[METHOD]")] = "",
+    stream: str = "split-mnist",
+    scenario: Literal["task", "domain", "class"] = "class",
+    mask: Literal["all", "seen", "own"] | None = None,
+    each: int | None = None,
+    examples: int | None = None,
+    size: int | None = None,
+    steps: int = 2000,
+    batch: int = 128,
+    rate: float = 1e-3,
+    widths: tuple[int, ...] = (400, 400),
+    seed: int = 0,
+    options: Options = (),
+    run: str | None = None,
+    examine: Literal["test", "valid"] = "test",
+    out: Path | None = None,
+    resume: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Learn contexts that arrive one after another, and see what is forgotten; a life that was killed goes on.
+
+    Examples: quickstudy lifelong ewc --stream split-mnist --scenario task --options strength=1e7
+              quickstudy lifelong ewc+replay --scenario class --options capacity=500
+              quickstudy lifelong prototypes --stream split-omniglot --run runs/my-prototypes
+              quickstudy lifelong --resume runs/lifelong/ewc-split-mnist-task-seed0
+
+    Args:
+        method: naive, joint, alone, ewc, mas, si, lwf, replay, generative, noise, some of them joined by +, or a
+            learner of few examples: prototypes, neighbours.
+        stream: split-DATA, permuted-DATA or rotated-DATA, such as split-mnist, split-omniglot, split-mini_imagenet.
+        scenario: task, whoever asks says of which context a question is; domain, contexts share their labels; class,
+            the answer is one of all classes so far.
+        mask: among which classes an example is told in training; own in the scenario task, else seen, unless given.
+        each: classes a context.
+        examples: at most so many of a class, to learn and to examine.
+        size: side of the pictures in pixels.
+        steps: of training, a context.
+        batch: examples a step, and as many replayed.
+        rate: the learning rate of Adam.
+        widths: of the hidden layers.
+        seed: of the first weights, of what is drawn, and of the stream.
+        run: the run folder of a learner of few examples that was meta-trained.
+        examine: the part of the data that examines; strengths are chosen on valid.
+        out: the folder of the life; named after the arguments unless given.
+        resume: the folder of a life to go on with; all other arguments come from it.
+        json: print one JSON object.
+    """
+    from quickstudy.commands.lifelong import start
+
+    asked = (method, options, stream, scenario, mask, each, examples, size, steps, batch, rate, widths, seed, run)
+    start((*asked, examine), out, resume, json)
+
+
 def fit(
     folder: Annotated[Positional[Path], arg(metavar="FOLDER")],
     out: Path = Path("model.qs"),
@@ -352,6 +406,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "train": train,
     "evaluate": evaluate,
     "compare": compare,
+    "lifelong": lifelong,
     "instances": instances,
     "reproduce": reproduce,
     "report": report,

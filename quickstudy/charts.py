@@ -85,8 +85,9 @@ def dot(index: int) -> str:
     return f'<svg class="dot" viewBox="0 0 10 10" aria-hidden="true">{disc}</svg>'
 
 
-def lines(series: Mapping[int, Points], *, what: str, describe: str, exams: bool = False) -> str:
-    """Lines by step, coloured by the number of their method; logarithmic where the values span a wide range.
+def lines(series: Mapping[int, Points], *, what: str, describe: str, exams: bool = False, along: str = "step") -> str:
+    """Lines by step, or by what else is ``along`` the horizontal axis, coloured by the number of their method;
+    logarithmic where the values span a wide range.
 
     ``exams``: accuracies, few enough that each gets a dot, on a linear axis.
     """
@@ -100,7 +101,30 @@ def lines(series: Mapping[int, Points], *, what: str, describe: str, exams: bool
     axes = Axes((0, max(steps)), span, log=log)
     drawn = [_line(axes, index, points, exams) for index, points in series.items()]
     label = f"{what}, logarithmic" if log else what
-    return axes.svg(describe, axes.frame("step", label, xticks, yticks), *drawn)
+    return axes.svg(describe, axes.frame(along, label, xticks, yticks), *drawn)
+
+
+def matrix(shares: np.ndarray, rows: Sequence[str], columns: Sequence[str], describe: str) -> str:
+    """(rows, columns) shares as a heat map, the darker the higher, each with its per cent."""
+    side, left, top = 46, 74, 40
+    parts = [
+        f'<text x="{left + side * j + side / 2}" y="{top - 8}" text-anchor="middle">{escape(name)}</text>'
+        for j, name in enumerate(columns)
+    ]
+    for i, (name, row) in enumerate(zip(rows, shares, strict=True)):
+        y = top + side * i
+        parts.append(f'<text x="{left - 8}" y="{y + side / 2 + 4}" text-anchor="end">{escape(name)}</text>')
+        for j, share in enumerate(row):
+            x, ink = left + side * j, "#fff" if share > 0.55 else "var(--ink)"
+            told = f"{name}, of {columns[j]}: {100 * share:.2f} % right"
+            parts.append(
+                f'<rect x="{x}" y="{y}" width="{side - 2}" height="{side - 2}" fill="{colour(0)}" '
+                f'fill-opacity="{0.06 + 0.94 * share:.3f}"><title>{escape(told)}</title></rect>'
+                f'<text x="{x + side / 2 - 1}" y="{y + side / 2 + 4}" text-anchor="middle" '
+                f'style="fill:{ink}">{100 * share:.0f}</text>'
+            )
+    width, height = left + side * len(columns), top + side * len(rows)
+    return Axes((0, 1), (0, 1), width=width, height=height).svg(describe, *parts)
 
 
 def whisker(value: metrics.Estimate, span: tuple[float, float], index: int, chance: float) -> str:

@@ -73,3 +73,31 @@ def calibration_error(confidence: ArrayLike, right: ArrayLike, *, bins: int = 10
     means, shares, count = reliability(confidence, right, bins=bins)
     full = count > 0
     return float((np.abs(means - shares)[full] * count[full]).sum() / count.sum())
+
+
+def of_a_life(accuracy: ArrayLike) -> dict[str, float | None]:
+    """Measures of an accuracy matrix (contexts + 1, contexts), whose row i is after i contexts (Lopez-Paz & Ranzato,
+    2017; Chaudhry et al., 2018).
+
+    ``average_accuracy``: of all contexts at the end; ``learning_accuracy``: of each, right after it; ``forgetting``:
+    how far each but the last is below its best since it came; ``backward_transfer``: how far above its learning
+    accuracy; ``forward_transfer``: how far above the untrained learner right before it came. The last three are None
+    of a single context.
+    """
+    r = np.asarray(accuracy, dtype=np.float64)
+    if r.ndim != 2 or len(r) != r.shape[1] + 1:
+        raise ValueError(f"needs (contexts + 1, contexts) accuracies, got {r.shape}")
+    first, after, end = r[0], r[1:], r[-1]
+    learned, before = np.diag(after), np.diag(r[:-1])
+    best = np.array([column[i:].max() for i, column in enumerate(after.T)])
+    return {
+        "average_accuracy": float(end.mean()),
+        "learning_accuracy": float(learned.mean()),
+        "forgetting": _mean((best - end)[:-1]),
+        "backward_transfer": _mean((end - learned)[:-1]),
+        "forward_transfer": _mean((before - first)[1:]),
+    }
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return float(values.mean()) if len(values) else None

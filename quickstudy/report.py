@@ -48,15 +48,20 @@ def page(
             _pairs(evaluations, pictures, sheets),
             _calibration(evaluations),
             _spread(evaluations),
-            _facts(facts),
+            listed(facts),
         )
     )
+    return document(title, body, sheets, gallery.choosing(evaluations))
+
+
+def document(title: str, body: str, sheets: gallery.Sheets, more_style: str = "") -> str:
+    """The whole of a page around its sections."""
     style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta name="color-scheme" content="light dark">\n<title>{escape(title)}</title>\n'
-        f"<style>\n{style}{gallery.choosing(evaluations)}</style>\n</head>\n<body>\n{sheets.html()}<main>\n{body}</main>\n</body>\n</html>\n"
+        f"<style>\n{style}{more_style}</style>\n</head>\n<body>\n{sheets.html()}<main>\n{body}</main>\n</body>\n</html>\n"
     )
 
 
@@ -291,9 +296,10 @@ def _spread(evaluations: Sequence[Evaluation]) -> str:
     )
 
 
-def _facts(facts: Mapping[str, str]) -> str:
-    listed = {name: value for name, value in facts.items() if name != "command"}
-    items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>\n" for name, value in listed.items())
+def listed(facts: Mapping[str, str]) -> str:
+    """The setting, and the command that makes the page anew."""
+    plain = {name: value for name, value in facts.items() if name != "command"}
+    items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>\n" for name, value in plain.items())
     section = f'<section>\n<h2>Setting</h2>\n<dl class="facts">\n{items}</dl>\n</section>\n' if items else ""
     if "command" not in facts:
         return section

@@ -34,6 +34,7 @@ def test_every_learner_is_in_the_readme():
     from quickstudy import learners
 
     assert all(f"| `{name}` |" in README for name in learners.__all__ + learners.REGRESSORS)
+    assert all(f"`{name}`" in README for name in ["continual", *learners.AROUND])
 
 
 def test_every_dependency_has_its_line():

@@ -19,10 +19,11 @@ LAYERS = [
     {"learners"},
     {"batching", "devices", "parallel", "storage"},
     {"outer"},
-    {"train", "evaluate", "instances", "regression", "checks"},
+    {"train", "evaluate", "instances", "regression", "lifelong", "penalties", "checks"},
     {"experiment"},
+    {"lives"},
     {"maps", "molecules"},
-    {"charts", "gallery", "inside", "plot", "report"},
+    {"charts", "gallery", "inside", "plot", "report", "life_report"},
     {"estimator", "optim", "recipes", "studio"},
     {"commands"},
     {"__main__"},
@@ -33,8 +34,11 @@ COMPOSED = {  # a method that is made of another
     ("classifier", "neighbours"),
     ("finetune", "classifier"),
     ("baseline_plus_plus", "classifier"),
+    ("lwf", "replay"),
+    ("generative", "replay"),
 }
 SHARED = {"exemplars", "finetuned", "gradient", "inner", "sequential"}  # bases that methods share
+SHARED |= {"elastic", "memory", "quadratic", "stepwise"}  # and lifelong ones
 PLAIN = {
     "TypeVar",
     "range",

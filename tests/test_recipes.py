@@ -13,8 +13,10 @@ from quickstudy import metrics
 from quickstudy.data.pool import Splits, build
 from quickstudy.experiment import Experiment, trained
 from quickstudy.instances import instances
+from quickstudy.lives import Lifelong
 from quickstudy.recipes import PICTURES, TABLES, cells, fast_weights, in_context, sinusoid
 from quickstudy.recipes.cells import Cell, gather, matching, published, run_seed, worded
+from quickstudy.recipes.lives import LifeCell
 from quickstudy.storage import Run
 from quickstudy.tasks import sequences, sines
 
@@ -186,6 +188,34 @@ def test_the_best_function_of_x_is_better_than_nothing_and_is_the_mean():
 def test_test_tasks_are_no_training_tasks():
     trained = {float(c) for seed in range(3) for c in sines(10, 10, seed=seed).curves(range(500))[:, 0]}
     assert not trained & set(sinusoid.drawn(5).curves(range(500))[:, 0])
+
+
+def test_the_strength_of_a_life_is_chosen_on_validation_pictures(tmp_path, monkeypatch):
+    generator = np.random.default_rng(0)
+    made = [generator.integers(0, 255, (4, 6, 1, 8, 8), dtype=np.uint8) for _ in range(3)]
+    parts = [build({str(c): torch.from_numpy(images) for c, images in enumerate(part)}) for part in made]
+    monkeypatch.setattr("quickstudy.data.load", lambda *_, **__: Splits(*parts, "pictures"))
+    asked = Lifelong("ewc", {"strength": [0.0, 1e3]}, scenario="domain", steps=3, widths=(6,))
+    cell = LifeCell("split-mnist", "EWC", "separate Fisher", asked)
+    run_seed(cell, 0, scale=1.0, tasks=2, runs=tmp_path, progress=False)
+    trials = [json.loads((path / "config.json").read_text())["lifelong"] for path in tmp_path.glob("*/chosen/*")]
+    assert {trial["options"]["strength"] for trial in trials} == {0.0, 1e3}
+    assert all(trial["examine"] == "valid" and trial["seed"] == 1000 for trial in trials)
+    worth = {
+        json.loads((path / "config.json").read_text())["lifelong"]["options"]["strength"]: np.mean(
+            json.loads((path / "metrics.json").read_text())["accuracy"][-1]
+        )
+        for path in tmp_path.glob("*/chosen/*")
+    }
+    (life,) = tmp_path.glob("split-mnist/ewc-*")
+    kept = json.loads((life / "config.json").read_text())["lifelong"]
+    assert worth[kept["options"]["strength"]] == max(worth.values())
+    found = gather(cell, 1, scale=1.0, tasks=2, runs=tmp_path, command="c")
+    assert found["value"] == pytest.approx(
+        100 * np.mean(json.loads((life / "metrics.json").read_text())["accuracy"][-1]), abs=1e-3
+    )
+    assert found["tasks"] == 24
+    assert found["published"]["value"] == 63.95
 
 
 def test_least_squares_and_the_capacities_answer_the_published_rows():

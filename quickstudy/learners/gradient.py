@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from quickstudy import tree
 from quickstudy.core import (
     Examples,
-    Learner,
     Objective,
     QueryLoss,
     cross_entropy,
@@ -22,7 +21,8 @@ from quickstudy.core import (
     squared_error,
 )
 from quickstudy.learners.inner import MANY, ONE, Inner, Loss
-from quickstudy.nets.heads import Head
+from quickstudy.learners.stepwise import Change, StepObjective, Stepwise, generator, inputs
+from quickstudy.nets.heads import Head, Whole
 from quickstudy.nets.norm import BatchNorm, noted, reading, statistics
 from quickstudy.nets.stacked import stackable
 from quickstudy.rules.rule import Rule, Weights
@@ -37,7 +37,7 @@ class Adapted(NamedTuple):
     seen: Tensor  # (way,) examples of each class; of a regression, examples
 
 
-class Gradient(Learner[Adapted]):
+class Gradient(Stepwise[Adapted]):
     """Slow: the weights to start from, and the rule's own. Fast: the adapted weights, and the rule's memory.
 
     ``adapt`` takes ``steps`` steps of ``rule`` on the loss of the support, ``test_steps`` in ``eval()``; each reads
@@ -50,6 +50,9 @@ class Gradient(Learner[Adapted]):
     statistics of the examples read, as in training; but the frozen ones where no weight of the net adapts, and where
     ``frozen_norm`` says so, as after a training without adaptation.
     """
+
+    mask = "seen"
+    seed = 0
 
     def __init__(
         self,
@@ -91,8 +94,8 @@ class Gradient(Learner[Adapted]):
         weights = self._start(way, like)
         return Adapted(weights, self.rule.init(weights), statistics(self.net), like.new_zeros(way))
 
-    def adapt(self, state: Adapted, support: Examples) -> Adapted:
-        return self._adapt(ONE, state, support)
+    def adapt(self, state: Adapted, support: Examples, change: Change | None = None) -> Adapted:
+        return self._adapt(ONE, state, support._replace(x=inputs(support.x, state.seen)), change)
 
     def predict(self, state: Adapted, x: Tensor) -> Tensor:
         return self._predict(ONE, state, x)
@@ -155,17 +158,44 @@ class Gradient(Learner[Adapted]):
 
         return loss
 
-    def _adapt(self, inner: Inner, state: Adapted, support: Examples) -> Adapted:
+    def _adapt(self, inner: Inner, state: Adapted, support: Examples, change: Change | None = None) -> Adapted:
         real = self._real(support, state.seen.shape[-1])  # (..., n)
         seen = state.seen.to(support.x) + self._count(support, real, state.seen.shape[-1])
         weights, memory = state.weights, state.memory
         given = support if self._fast_net() else self._embedded(inner, support, real)
+        slope = self._changed(seen, change) if change else self._slope(inner, seen)
         for part in self._parts(real.shape[-1]):
             some = (slice(None),) * inner.axis + (part,)
             with self._reading(real[some]):
-                grads, value = inner.slope(self._loss(inner, tree.index(given, some), seen), weights)
+                grads, value = slope(tree.index(given, some), weights)
             weights, memory = inner.update(self.rule, grads, memory, weights, value)
         return Adapted(weights, memory, self._measured(inner, state, weights, support.x, real), seen)
+
+    def _slope(self, inner: Inner, seen: Tensor) -> Callable[[Examples, Weights], tuple[Weights, Tensor]]:
+        return lambda part, weights: inner.slope(self._loss(inner, part, seen), weights)
+
+    def _changed(self, seen: Tensor, change: Change) -> Callable[[Examples, Weights], tuple[Weights, Tensor]]:
+        """That of what a wrapper makes of the loss, through which nobody differentiates."""
+        if not self._fast_net():
+            raise ValueError("only the head adapts here; wrap a learner whose net adapts, such as maml or reptile")
+        objective, rng = change(SupportLoss(self, seen)), generator(self.seed, int(seen.sum()))
+
+        def slope(part: Examples, weights: Weights) -> tuple[Weights, Tensor]:
+            return objective.slope({name: w.detach().requires_grad_() for name, w in weights.items()}, part, rng)
+
+        return slope
+
+    def weights(self, state: Adapted) -> Weights:
+        return {name: w.detach() for name, w in state.weights.items()}
+
+    def module(self, way: int) -> nn.Module:
+        return Whole(self.net, self.head, way)
+
+    def choices(self, state: Adapted, y: Tensor) -> Tensor:
+        return (state.seen > 0).expand(len(y), -1)
+
+    def counts(self, state: Adapted) -> Tensor:
+        return state.seen
 
     def _predict(self, inner: Inner, state: Adapted, x: Tensor) -> Tensor:
         said = self._said(state.weights, self._features(inner, state, x), state.seen.shape[-1])
@@ -234,6 +264,16 @@ class Gradient(Learner[Adapted]):
                 yield from (slice(first, first + self.batch) for first in range(0, n, self.batch))
             else:
                 yield [i % n for i in range(step * self.batch, (step + 1) * self.batch)]
+
+
+class SupportLoss(StepObjective):
+    """The loss of some examples as a wrapper may change it."""
+
+    def __init__(self, learner: Gradient, seen: Tensor) -> None:
+        self.learner, self.seen = learner, seen
+
+    def __call__(self, weights: Weights, batch: Examples, rng: Generator) -> Tensor:
+        return self.learner._loss(ONE, batch, self.seen)(weights)
 
 
 def _under(part: str, weights: Weights) -> Weights:

@@ -27,6 +27,28 @@ class Head(nn.Module, ABC):
     def forward(self, z: Tensor, weights: Weights) -> Tensor:
         return z @ weights["weight"].mT + weights["bias"].unsqueeze(-2)
 
+    def layer(self, way: int) -> nn.Module:
+        """The same as a module with weights of its own, those before any data: (n, features) to (n, way)."""
+        layer = nn.Linear(self.features, way, device="meta")
+        for name, w in self._first(way).items():
+            setattr(layer, name, nn.Parameter(w))
+        return layer
+
+    def _first(self, way: int) -> Weights:
+        like = next(self.parameters(), torch.empty(0))
+        return {name: w.detach().clone() for name, w in self.start(way, like).items()}
+
+
+class Whole(nn.Module):
+    """A net and its last layer as one module, whose parameters are called net.... and head....: x to (n, way)."""
+
+    def __init__(self, net: nn.Module, head: Head, way: int) -> None:
+        super().__init__()
+        self.net, self.head = net, head.layer(way)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.net(x))
+
 
 class Learned(Head):
     """A linear layer that is meta-learned; its number of outputs is fixed."""
@@ -47,6 +69,20 @@ class Fresh(Head):
         return {"weight": like.new_zeros(way, self.features), "bias": like.new_zeros(way)}
 
 
+class Drawn(Head):
+    """A linear layer for any number of classes whose first weights are drawn once and for all, class by class, from
+    the distribution of ``nn.Linear``'s."""
+
+    def __init__(self, features: int, *, seed: int = 0) -> None:
+        super().__init__(features)
+        self.seed = seed
+
+    def start(self, way: int, like: Tensor) -> Weights:
+        rows = [np.random.default_rng([self.seed, c]).uniform(-1, 1, self.features + 1) for c in range(way)]
+        drawn = torch.from_numpy(np.array(rows).reshape(way, -1) / self.features**0.5).to(like)
+        return {"weight": drawn[:, :-1].contiguous(), "bias": drawn[:, -1].contiguous()}
+
+
 class Cosine(Head):
     """``scale`` times the cosine to a direction of each class (Chen et al., 2019: Baseline++); the first directions
     are drawn once and for all, class by class, of the length that the rows of a linear layer have."""
@@ -62,6 +98,20 @@ class Cosine(Head):
 
     def forward(self, z: Tensor, weights: Weights) -> Tensor:
         return self.scale * cosine(z, weights["weight"])
+
+    def layer(self, way: int) -> nn.Module:
+        return Directions(self._first(way)["weight"], self.scale)
+
+
+class Directions(nn.Module):
+    """``scale`` times the cosine to directions of its own."""
+
+    def __init__(self, weight: Tensor, scale: float) -> None:
+        super().__init__()
+        self.weight, self.scale = nn.Parameter(weight), scale
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.scale * cosine(z, self.weight)
 
 
 class LearnedCosine(Cosine):

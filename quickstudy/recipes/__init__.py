@@ -13,7 +13,9 @@ from quickstudy.recipes import (
     omniglot_instances,
     omniglot_models,
     own_examples,
+    permuted_mnist,
     sinusoid,
+    split_mnist,
 )
 from quickstudy.recipes.cells import AnyCell
 
@@ -22,6 +24,8 @@ TABLES: dict[str, Sequence[AnyCell]] = {
     mini_imagenet.TABLE: mini_imagenet.CELLS,
     omniglot_instances.TABLE: omniglot_instances.CELLS,
     sinusoid.TABLE: sinusoid.CELLS,
+    split_mnist.TABLE: split_mnist.CELLS,
+    permuted_mnist.TABLE: permuted_mnist.CELLS,
     own_examples.TABLE: own_examples.CELLS,
     intents.TABLE: intents.CELLS,
     in_context.TABLE: in_context.CELLS,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam as fused
 
 from quickstudy.rules.rule import Rate, Rule, Weights, check_rate, count, decayed, per_weight
 
@@ -50,6 +52,32 @@ class Adam(Rule[Moments]):
             kept = weights[name] * (1 - rate * shrink) if shrink else weights[name]
             new[name] = kept - rate / one * moments.mean[name] / (_root(moments.square[name]) / spread + self.eps)
         return new, moments
+
+    def move(self, grads: Weights, memory: Moments, weights: Weights, loss: Tensor) -> Moments:
+        """By torch's fused kernel."""
+        if isinstance(self.rate, Mapping):
+            return super().move(grads, memory, weights, loss)
+        steps = [memory.step.clone() for _ in weights]
+        w, g, mean, square = (list(part.values()) for part in (weights, grads, memory.mean, memory.square))
+        with torch.no_grad():
+            fused(
+                w,
+                g,
+                mean,
+                square,
+                [],
+                steps,
+                fused=True,
+                decoupled_weight_decay=self.decoupled,
+                amsgrad=False,
+                beta1=self.betas[0],
+                beta2=self.betas[1],
+                lr=self.rate,
+                weight_decay=self.weight_decay,
+                eps=self.eps,
+                maximize=False,
+            )
+        return Moments(steps[0], memory.mean, memory.square)
 
     def _moments(self, grads: Weights, memory: Moments) -> Moments:
         a, b = self.betas

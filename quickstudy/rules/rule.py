@@ -36,6 +36,12 @@ class Rule(nn.Module, ABC, Generic[S]):
         """The next weights (not increments) and the next memory, from the loss (a scalar) at the weights and its
         gradients by the same names. What it was given stays as it was."""
 
+    def move(self, grads: Weights, memory: S, weights: Weights, loss: Tensor) -> S:
+        """``update`` in place, where nobody differentiates through it: weights and memory are overwritten."""
+        new, memory = self.update(grads, memory, weights, loss)
+        torch._foreach_copy_(list(weights.values()), list(new.values()))
+        return memory
+
 
 def per_weight(rate: Rate, names: Iterable[str]) -> dict[str, float]:
     """The rate of each weight: that of the longest prefix of its name, on dot boundaries; "" fits every name.

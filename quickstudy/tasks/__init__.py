@@ -7,6 +7,7 @@ from quickstudy.tasks.linear import Linear, linear
 from quickstudy.tasks.prompts import Prompts, prompts
 from quickstudy.tasks.sequences import Sequences, sequences
 from quickstudy.tasks.sines import Sines, sines
+from quickstudy.tasks.streams import Stream
 
 __all__ = [
     "Arithmetic",
@@ -16,6 +17,7 @@ __all__ = [
     "Prompts",
     "Sequences",
     "Sines",
+    "Stream",
     "arithmetic",
     "batches",
     "episodes",

@@ -1,0 +1,81 @@
+"""Penalties that hold weights where they were: ½ · strength · Σ importance · (w - anchor)², and sums of such.
+
+A sum of quadratics is a quadratic: one importance, one anchor and one number hold the penalties of all contexts
+exactly, so that keeping them apart (Kirkpatrick et al., 2017) takes no more memory than keeping one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from quickstudy.core import Examples
+from quickstudy.learners.stepwise import Change, StepObjective
+from quickstudy.rules.rule import Weights
+
+
+class Quadratic(NamedTuple):
+    """½ Σ importance · (w - anchor)² + least."""
+
+    importance: Weights
+    anchor: Weights
+    least: Tensor  # (), its value at the anchor: 0 unless anchors differ
+
+    def value(self, weights: Weights) -> Tensor:
+        """A scalar; differentiable."""
+        each = [(self.importance[name] * (w - self.anchor[name]).square()).sum() for name, w in weights.items()]
+        return self.least.to(each[0]) + torch.stack(each).sum() / 2
+
+    def add_slope(self, grads: Weights, weights: Weights, strength: float) -> Tensor:
+        """Adds ``strength`` times its gradient to the gradients, in place; returns its value."""
+        w, slopes = list(weights.values()), list(grads.values())
+        anchor, importance = ([part[name] for name in weights] for part in (self.anchor, self.importance))
+        away = torch._foreach_sub(w, anchor)
+        pull = torch._foreach_mul(importance, away)
+        torch._foreach_add_(slopes, pull, alpha=strength)
+        return self.least + sum(torch.dot(a.reshape(-1), b.reshape(-1)) for a, b in zip(pull, away, strict=True)) / 2
+
+    def plus(self, importance: Weights, weights: Weights) -> Quadratic:
+        """With one more term, anchored at these weights: every context has an anchor of its own."""
+        both = {name: new + self.importance[name] for name, new in importance.items()}
+        share = {name: torch.where(both[name] > 0, new / both[name], 1.0) for name, new in importance.items()}
+        apart = {name: w - self.anchor[name] for name, w in weights.items()}
+        anchor = {name: self.anchor[name].lerp(w, share[name]) for name, w in weights.items()}  # exact at 0 and 1
+        least = sum((self.importance[name] * share[name] * a.square()).sum() for name, a in apart.items()) / 2
+        return Quadratic(both, anchor, self.least + least)
+
+    def moved(self, importance: Weights, weights: Weights, *, decay: float = 1.0) -> Quadratic:
+        """Online (Schwarz et al., 2018; Huszár, 2018): one anchor, the newest weights; importances add up, the old ones
+        times ``decay``."""
+        both = {name: new + decay * self.importance[name] for name, new in importance.items()}
+        return Quadratic(both, {name: w.clone() for name, w in weights.items()}, torch.zeros_like(self.least))
+
+
+def nothing(weights: Weights) -> Quadratic:
+    """The penalty before the first context: 0 everywhere."""
+    zeros = {name: torch.zeros_like(w) for name, w in weights.items()}
+    return Quadratic(zeros, {name: w.detach().clone() for name, w in weights.items()}, _scalar(weights))
+
+
+def _scalar(weights: Weights) -> Tensor:
+    return next(iter(weights.values())).new_zeros(())
+
+
+class Penalized(StepObjective):
+    """An objective with ``strength`` times a quadratic added, whose gradient is written out."""
+
+    def __init__(self, objective: StepObjective, penalty: Quadratic, strength: float) -> None:
+        self.objective, self.penalty, self.strength = objective, penalty, strength
+
+    def __call__(self, weights: Weights, batch: Examples, rng: Generator) -> Tensor:
+        return self.objective(weights, batch, rng) + self.strength * self.penalty.value(weights)
+
+    def slope(self, weights: Weights, batch: Examples, rng: Generator) -> tuple[Weights, Tensor]:
+        grads, value = self.objective.slope(weights, batch, rng)
+        with torch.no_grad():
+            return grads, value + self.strength * self.penalty.add_slope(grads, weights, self.strength)
+
+    def inside(self, change: Change) -> StepObjective:
+        return Penalized(self.objective.inside(change), self.penalty, self.strength)

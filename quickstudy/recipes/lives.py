@@ -1,0 +1,69 @@
+"""Cells of lifelong learning: the average accuracy over all contexts at the end."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from quickstudy.lifelong import right
+from quickstudy.lives import Lifelong
+from quickstudy.recipes.cells import AnyCell, Scores, digest
+from quickstudy.train import Progress
+
+SCENARIOS = ("task", "domain", "class")
+CHOOSING = 1000  # the seed of lives that choose
+
+
+@dataclass(frozen=True)
+class LifeCell(AnyCell):
+    """An average accuracy. The score of a question is weighted so that every context counts alike.
+
+    Where the option ``strength`` of what is asked is a list, the one is taken that is best on validation pictures, in a
+    life with a seed that no other has.
+    """
+
+    asked: Lifelong
+
+    trained: ClassVar[bool] = True
+
+    @property
+    def setting(self) -> str:
+        return f"{self.asked.scenario}-IL"
+
+    def life(self, seed: int, scale: float) -> Lifelong:
+        """Its life with this seed, ``scale`` times as long, whatever its strength."""
+        return dataclasses.replace(self.asked, seed=seed, steps=max(1, round(self.asked.steps * scale)))
+
+    def stamp(self, seed: int, scale: float) -> str:
+        asked = self.life(seed, scale)
+        return f"{asked.method}-{asked.scenario}-seed{seed}-{digest(asked)}"
+
+    def measure(self, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> Scores:
+        asked = self._chosen(self.life(seed, scale), runs, progress)
+        learner, state, stream, history = asked.go(runs / self.table / self.stamp(seed, scale), progress=progress)
+        exams = [right(learner, state, stream, number) for number in range(len(stream))]
+        each = sum(map(len, exams)) / len(exams)
+        weighted = np.concatenate([exam * each / len(exam) for exam in exams])
+        done = Progress(step=asked.steps * len(stream), seconds=sum(history.seconds))
+        return Scores(weighted, learner.transductive, stream.sha256, done)
+
+    def _chosen(self, asked: Lifelong, runs: Path, progress: bool) -> Lifelong:
+        """With the strength that is best on validation pictures."""
+        strengths = asked.options.get("strength")
+        if not isinstance(strengths, list):
+            return asked
+
+        def with_strength(strength: float, **more: Any) -> Lifelong:
+            return dataclasses.replace(asked, options={**asked.options, "strength": strength}, **more)
+
+        def worth(strength: float) -> float:
+            trial = with_strength(strength, seed=CHOOSING, examine="valid")
+            folder = runs / self.table / "chosen" / f"{trial.method}-{trial.scenario}-{digest(trial)}"
+            history = trial.go(folder, progress=progress)[3]
+            return float(history.matrix[-1].mean())
+
+        return with_strength(max(strengths, key=worth))

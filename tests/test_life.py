@@ -1,0 +1,178 @@
+"""Lives: what is measured along them, and that a killed one ends with the same bits."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from quickstudy import learners, lifelong, metrics, tree
+from quickstudy.core import Examples, Learner
+from quickstudy.data.pool import build
+from quickstudy.lifelong import live, right, stored
+from quickstudy.lives import Lifelong
+from quickstudy.storage import Run
+from quickstudy.tasks import streams
+
+
+@pytest.fixture(scope="module")
+def stream(make_pool):
+    return streams.split(make_pool([12] * 6), make_pool([5] * 6, seed=0), 2)
+
+
+def methods():
+    torch.manual_seed(0)
+    base = learners.continual((1, 16, 16), widths=(8,), steps=4, batch=5)
+    generative = learners.generative(base, (1, 16, 16), widths=(8,), latent=3, steps=3, batch=4)
+    return {"joint": learners.joint(base), "ewc": learners.ewc(base), "generative": generative, "si": learners.si(base)}
+
+
+@pytest.mark.parametrize("name", methods())
+def test_a_killed_life_ends_with_the_same_bits(name, stream, tmp_path, monkeypatch):
+    whole, expected = live(methods()[name], stream)
+    run, calls = Run.create(tmp_path / "run", {}), []
+    learned = lifelong._learned
+
+    def killed(*arguments):
+        calls.append(arguments[3])
+        if calls == [0, 1]:
+            raise KeyboardInterrupt
+        return learned(*arguments)
+
+    monkeypatch.setattr(lifelong, "_learned", killed)
+    with pytest.raises(KeyboardInterrupt):
+        live(methods()[name], stream, run=run)
+    ended, history = live(methods()[name], stream, run=run)
+    assert calls == [0, 1, 1, 2]  # from the start of the context in which it was killed
+    assert all(torch.equal(a, b) for a, b in zip(tree.leaves(whole), tree.leaves(ended), strict=True))
+    assert history.accuracy == expected.accuracy
+    again, _ = live(methods()[name], stream, run=run)
+    assert calls == [0, 1, 1, 2]
+    assert all(torch.equal(a, b) for a, b in zip(tree.leaves(again), tree.leaves(ended), strict=True))
+
+
+class Oracle(Learner[torch.Tensor]):
+    """Knows the classes that it has seen, by the mean of their pixels."""
+
+    def init(self, way):
+        return torch.zeros(way)
+
+    def adapt(self, state, support):
+        return state + torch.nn.functional.one_hot(support.y, len(state)).sum(0)
+
+    def predict(self, state, x):
+        known = torch.nn.functional.one_hot(x[:, 0, 0, 0].mul(255).round().long(), len(state)).float()
+        return torch.where(state > 0, known, -torch.inf) if state.any() else torch.zeros_like(known)
+
+
+@pytest.mark.parametrize("scenario", streams.SCENARIOS)
+def test_accuracies_are_those_of_the_scenario(scenario):
+    shades = [c % 2 if scenario == "domain" else c for c in range(6)]
+    pool = build({str(c): torch.full((4, 1, 2, 2), shade, dtype=torch.uint8) for c, shade in enumerate(shades)})
+    _, history = live(Oracle(), streams.split(pool, pool, 2, scenario=scenario))
+    first = {"task": 1 / 2, "domain": 1 / 2, "class": 1 / 6}[scenario]
+    assert history.accuracy[0] == pytest.approx([first] * 3)
+    later = {"task": 1 / 2, "domain": 1.0, "class": 0.0}[scenario]  # of contexts that did not come yet
+    assert history.accuracy[1] == pytest.approx([1.0, later, later])
+    assert history.accuracy[3] == [1.0] * 3
+
+
+def test_costs_are_read_off_the_state(stream):
+    state, history = live(learners.replay(methods()["joint"].learner, capacity=9), stream)
+    assert history.examples == [9, 9, 9]
+    assert history.nbytes[-1] == sum(leaf.numel() * leaf.element_size() for leaf in tree.leaves(state))
+    assert len(history.seconds) == 3
+    assert stored(live(methods()["joint"], stream)[0]) == 72
+    assert history.measures()["state_bytes"] == history.nbytes[-1]
+
+
+def test_answers_that_are_alike_count_as_guesses(stream):
+    class Silent(Oracle):
+        def predict(self, state, x):
+            return torch.zeros(len(x), len(state))
+
+    assert np.allclose(right(Silent(), torch.zeros(6), stream, 1), 1 / 6)
+
+
+def test_measures_of_a_matrix():
+    r = [[0.5, 0.5, 0.5], [0.9, 0.6, 0.4], [0.7, 0.8, 0.5], [0.6, 0.85, 0.95]]
+    found = metrics.of_a_life(r)
+    assert found == pytest.approx(
+        {
+            "average_accuracy": 0.8,
+            "learning_accuracy": (0.9 + 0.8 + 0.95) / 3,
+            "forgetting": ((0.9 - 0.6) + 0.0) / 2,
+            "backward_transfer": ((0.6 - 0.9) + (0.85 - 0.8)) / 2,
+            "forward_transfer": ((0.6 - 0.5) + (0.5 - 0.5)) / 2,
+        }
+    )
+    assert metrics.of_a_life([[0.5], [0.9]])["forgetting"] is None
+    with pytest.raises(ValueError, match="contexts"):
+        metrics.of_a_life([[0.5, 0.5]])
+
+
+def test_few_examples_fold_over_contexts(stream):
+    learner = learners.neighbours(stream.shape)
+    _, history = live(learner, stream)
+    every = Examples(*(torch.cat(part) for part in zip(*stream, strict=True)))
+    at_once = learner.adapt(learner.init(6), every)
+    for i in range(3):
+        exam = stream.exam(i)
+        share = (learner.predict(at_once, exam.x).argmax(1) == exam.y).float().mean()
+        assert history.accuracy[-1][i] == pytest.approx(float(share))
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (Lifelong("ewc", {"speed": 1}), "no option speed"),
+        (Lifelong("ewd"), "no lifelong method is called 'ewd'"),
+        (Lifelong(mask="own", scenario="class"), "never compared"),
+        (Lifelong(stream="split"), "a stream is"),
+        (Lifelong(stream="shuffled-glyphs"), "a stream is"),
+        (Lifelong("prototypes", stream="split-glyphs"), "meta-trained first"),
+        (Lifelong(stream="split-glyphs", examine="valid"), "no validation part"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(asked, words):
+    with pytest.raises(ValueError, match=words):
+        asked.build(asked.contexts())
+
+
+def quickstudy(*arguments):
+    return subprocess.run([sys.executable, "-m", "quickstudy", *arguments], capture_output=True, text=True, timeout=300)
+
+
+def test_the_command_lives_and_goes_on(tmp_path):
+    out = tmp_path / "life"
+    chance = np.random.default_rng(0)
+    for name in "abcdefghijkl":
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for i in range(8):
+            pixels = chance.integers(0, 255, (8, 8), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pictures" / name / f"{i}.png")
+    stream = f"split-folder:{tmp_path / 'pictures'}"
+    asked = ["lifelong", "ewc+replay", "--stream", stream, "--each", "4", "--steps", "2", "--widths", "9"]
+    done = quickstudy(*asked, "--options", "strength=10", "capacity=20", "--out", str(out), "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert len(found["accuracy"]) == len(found["accuracy"][0]) + 1
+    assert found["measures"]["examples_stored"] == 20
+    page = (out / "report.html").read_text()
+    assert "ewc+replay on split-folder" in page
+    assert f"{100 * found['measures']['average_accuracy']:.1f}" in page
+    again = quickstudy("lifelong", "--resume", str(out), "--json")
+    assert json.loads(again.stdout) == found
+    other = quickstudy(*asked, "--seed", "3", "--out", str(out))
+    assert other.returncode != 0
+    assert "asked something else" in other.stderr
+    assert other.stderr.count("\n") == 1
+
+
+def test_the_command_without_a_method_says_which_there_are():
+    done = quickstudy("lifelong")
+    assert done.returncode != 0
+    assert "naive, alone, ewc" in done.stderr
