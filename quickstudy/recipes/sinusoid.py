@@ -1,8 +1,8 @@
 """Sinusoids from five points: table 2 of the MAML paper (Finn, Abbeel & Levine, 2017), mean squared error by step.
 
-Protocol: two hidden layers of 40; trained with 10 + 10 examples a task, one inner step of 0.01, 25 tasks a step, 70,000
-steps; tested on tasks of another seed with 100 queries each, by as many steps of gradient descent on the support as the
-setting says. ``pretrained on all tasks`` is the same net trained on all sinusoids as if they were one function; its
+Protocol: two hidden layers of 40; trained with 10 + 10 examples a task, one inner step, 25 tasks a step, 70,000 steps;
+tested on tasks of another seed with 100 queries each, by as many steps of gradient descent on the support as the
+setting says. The inner rate is 0.001, as in the authors' command; the paper's text says 0.01, which has cells of its own. ``pretrained on all tasks`` is the same net trained on all sinusoids as if they were one function; its
 rate of fine-tuning is the one of ``RATES`` that is best on validation tasks after ten steps.
 """
 
@@ -52,7 +52,7 @@ class Training:
     steps: int = 70_000
     rate: float = 1e-3
     optimizer: str = "adam-constant"
-    inner_rate: float = 0.01
+    inner_rate: float = 0.01  # the paper's text
     seed: int = 0
 
     def run(self, folder: Path, *, progress: bool = False) -> tuple[Gradient, Progress]:
@@ -177,11 +177,12 @@ def picture(runs: Path, *, scale: float, tasks: int, progress: bool) -> Figure:
     return plot.regression(curves, found)
 
 
-MAML, JOINT = Training(), Training(joint=True)
+MAML, JOINT = Training(inner_rate=0.001), Training(joint=True)
 SETTINGS = (1, 5, STEPS)
 
 CELLS: list[AnyCell] = [
     *(Adapted(TABLE, "MAML", "trained with 10 examples, 1 step", 5, step, MAML) for step in SETTINGS),
+    *(Adapted(TABLE, "MAML", "inner rate 0.01", 5, step, Training()) for step in SETTINGS),
     *(Adapted(TABLE, "pretrained on all tasks", "", 5, step, JOINT) for step in SETTINGS),
     *(
         Adapted(TABLE, "MAML", "trained with 10 examples", shot, 1, MAML, f"one step, test-shot {shot}")
