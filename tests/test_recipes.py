@@ -131,7 +131,9 @@ def test_cells_are_chosen_by_words():
 
 
 def test_sinusoid_cells_answer_the_published_rows():
-    found = {cell.title: published(cell)["value"] for cell in TABLES["sinusoid"]}
+    answered = {cell.title: published(cell) for cell in TABLES["sinusoid"]}
+    found = {title: row["value"] for title, row in answered.items() if row}
+    assert set(answered) - set(found) == {f"MAML, inner rate 0.01, 5-shot, step {step}" for step in (1, 5, 10)}
     assert found["MAML, trained with 10 examples, 1 step, 5-shot, step 1"] == 0.67
     assert found["pretrained on all tasks, 5-shot, step 10"] == 2.19
     assert found["predict zero, reference line, any"] == 4.25

@@ -2,8 +2,9 @@
 
 Protocol: two hidden layers of 40; trained with 10 + 10 examples a task, one inner step, 25 tasks a step, 70,000 steps;
 tested on tasks of another seed with 100 queries each, by as many steps of gradient descent on the support as the
-setting says. The inner rate is 0.001, as in the authors' command; the paper's text says 0.01, which has cells of its own. ``pretrained on all tasks`` is the same net trained on all sinusoids as if they were one function; its
-rate of fine-tuning is the one of ``RATES`` that is best on validation tasks after ten steps.
+setting says. The inner rate is 0.001, as in the authors' command; the paper's text says 0.01, which has cells of its
+own. ``pretrained on all tasks`` is the same net trained on all sinusoids as if they were one function; its rate of
+fine-tuning is the one of ``RATES`` that is best on validation tasks after ten steps.
 """
 
 from __future__ import annotations

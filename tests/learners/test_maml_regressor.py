@@ -23,10 +23,10 @@ def test_battery():
     checks.check_learner(maml_regressor(widths=(8, 8), steps=2, test_steps=2), sines(5, 6))
 
 
-def test_defaults_are_those_of_the_paper():
+def test_defaults_are_those_of_the_authors():
     learner = maml_regressor()
     assert [tuple(w.shape) for w in learner.net.parameters()] == [(40, 1), (40,), (40, 40), (40,)]
-    assert (learner.steps, learner.rule.rate) == (1, 0.01)
+    assert (learner.steps, learner.rule.rate) == (1, 0.001)
 
 
 def by_hand(learner, task, steps):
