@@ -213,7 +213,7 @@ def test_a_model_file_cut_short(run, model, tmp_path):
     model.write_bytes(data[: len(data) // 2])
     assert "m.qs is damaged or incomplete" in run("inspect", model, ok=False)
     write(tmp_path / "x.png", 0, 0)
-    assert "teach it anew with quickstudy fit" in run("predict", model, tmp_path / "x.png", ok=False)
+    assert "make it anew with quickstudy fit" in run("predict", model, tmp_path / "x.png", ok=False)
 
 
 def test_a_model_file_of_a_newer_version(run, model):

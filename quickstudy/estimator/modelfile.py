@@ -18,6 +18,7 @@ from quickstudy.storage import load_tensors, save_tensors
 
 FORMAT = 1  # raised when an older reader would misread a newer file
 KIND = "quickstudy model"
+MADE = "quickstudy fit FOLDER --out {}"
 
 
 def save(taught: Taught, path: Path, more: dict[str, Any] | None = None) -> None:
@@ -31,10 +32,7 @@ def save(taught: Taught, path: Path, more: dict[str, Any] | None = None) -> None
     }
     tensors = {name: leaf for name, leaf in tree.items(parts) if isinstance(leaf, Tensor)}
     about = {
-        "kind": KIND,
-        "format": FORMAT,
-        "quickstudy": __version__,
-        "torch": torch.__version__,
+        **header(KIND),
         "recipe": taught.recipe.plain(),
         "names": taught.names,
         "counts": taught.counts,
@@ -54,17 +52,17 @@ def load(path: Path, given: nn.Module | None = None) -> Taught:
 
 def read(path: Path, given: nn.Module | None = None) -> tuple[Taught, dict[str, Any]]:
     """The taught learner, and what its caller wanted to find again."""
-    tensors, about = _opened(path)
+    tensors, about = opened(path, KIND, MADE)
     recipe = from_plain(about["recipe"])
     learner = recipe.make(given)
     try:
-        learner.load_state_dict(_under("learner", tensors))
+        learner.load_state_dict(under("learner", tensors))
     except RuntimeError as error:
         raise FileProblem(f"the weights in {path} do not fit its learner, {recipe.learner}; teach it anew") from error
     taught = Taught(recipe, learner)
     taught.names, taught.counts = about["names"], about["counts"]
-    taught.state = tree.restore(taught.reader.init(len(taught.names)), _under("state", tensors))
-    kept = _under("kept", tensors)
+    taught.state = tree.restore(taught.reader.init(len(taught.names)), under("state", tensors))
+    kept = under("kept", tensors)
     taught.kept, taught.rows = Examples(kept["x"], kept["y"]), kept["rows"]
     measured = about["measured"]
     taught.measured = Measured(**measured | {"said": [Said(*one) for one in measured["said"]]})
@@ -73,15 +71,24 @@ def read(path: Path, given: nn.Module | None = None) -> tuple[Taught, dict[str, 
 
 def about(path: Path) -> dict[str, Any]:
     """All that a model file says of itself besides its tensors."""
-    return _opened(path)[1]
+    return opened(path, KIND, MADE)[1]
 
 
-def _opened(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def header(kind: str) -> dict[str, Any]:
+    """What every file of a taught learner begins with."""
+    return {"kind": kind, "format": FORMAT, "quickstudy": __version__, "torch": torch.__version__}
+
+
+def opened(path: Path, kind: str, made: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a file of this kind, and what it says of itself; ``made``: how another is made.
+
+    Raises FileProblem for a file that is missing, damaged, of another kind, or of a newer version.
+    """
     if not path.is_file():
-        raise FileProblem(f"{path} is not there; quickstudy fit FOLDER --out {path} makes a model file")
-    tensors, about = load_tensors(path, "teach it anew with quickstudy fit")
-    if about.get("kind") != KIND:
-        raise FileProblem(f"{path} is no model file; quickstudy fit FOLDER --out model.qs makes one")
+        raise FileProblem(f"{path} is not there; {made.format(path)} makes it")
+    tensors, about = load_tensors(path, f"make it anew with {made.format(path)}")
+    if about.get("kind") != kind:
+        raise FileProblem(f"{path} is no file of a {kind}; {made.format(path)} makes one")
     if about["format"] > FORMAT:
         raise FileProblem(
             f"{path} was written by quickstudy {about['quickstudy']} as a model file of format {about['format']}; this "
@@ -90,5 +97,6 @@ def _opened(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, about
 
 
-def _under(part: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def under(part: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with that of the part, without it."""
     return {name.removeprefix(f"{part}."): tensor for name, tensor in tensors.items() if name.startswith(f"{part}.")}

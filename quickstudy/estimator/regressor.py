@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,16 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
+from quickstudy import tree
 from quickstudy.core import Examples, Learner
+from quickstudy.estimator import modelfile
 from quickstudy.learners.gradient import Gradient
 from quickstudy.nets.heads import Fresh
 from quickstudy.nets.mlp import mlp
 from quickstudy.rules import adam
+from quickstudy.storage import save_tensors
 
+KIND, MADE = "quickstudy regressor", "FewShotRegressor.save({})"
 LEAST = 1e-12  # spread that a column is divided by
 
 
@@ -56,6 +61,33 @@ class FewShotRegressor(RegressorMixin, BaseEstimator):
         """Goes on learning: a learner by gradient descent takes its steps on these examples alone."""
         return self._learn(X, y, fresh="state_" not in vars(self))
 
+    def save(self, path: str | Path) -> None:
+        """Writes what was learned as one safetensors file, without pickle."""
+        check_is_fitted(self, "state_")
+        units = {name: torch.tensor(np.stack(pair)) for name, pair in (("x", self.inputs_), ("y", self.outputs_))}
+        parts = {"learner": dict(self.learner_.state_dict()), "state": self.state_, "units": units}
+        settings = {name: value for name, value in self.get_params(deep=False).items() if name != "learner"}
+        about = {"settings": settings, "plain": self.learner is None, "flat": self.flat_}
+        save_tensors(Path(path), dict(tree.items(parts)), modelfile.header(KIND) | about)
+
+    @classmethod
+    def load(cls, path: str | Path, *, given: Learner | Callable[..., Learner] | None = None) -> FewShotRegressor:
+        """The regressor of such a file; ``given``: the learner, where it was one of your own.
+
+        Raises FileProblem for a file that is missing, damaged or of a newer version, ValueError without the learner.
+        """
+        tensors, about = modelfile.opened(Path(path), KIND, MADE)
+        if not about["plain"] and given is None:
+            raise ValueError(f"{path} needs the learner it was taught with: FewShotRegressor.load(path, given=learner)")
+        made = cls(None if about["plain"] else given, **about["settings"])
+        units = {name: pair.numpy() for name, pair in modelfile.under("units", tensors).items()}
+        made.inputs_, made.outputs_ = tuple(units["x"]), tuple(units["y"])
+        made.flat_, made.n_features_in_ = about["flat"], units["x"].shape[1]
+        made._build(units["x"].shape[1:], units["y"].shape[1])
+        made.learner_.load_state_dict(modelfile.under("learner", tensors))
+        made.state_ = tree.restore(made.state_, modelfile.under("state", tensors))
+        return made
+
     def _learn(self, X: Any, y: Any, *, fresh: bool) -> FewShotRegressor:  # noqa: N803
         X, y = validate_data(self, X, y, reset=fresh, multi_output=True, y_numeric=True, dtype=np.float64)  # noqa: N806
         values = y.reshape(len(y), -1)
@@ -79,9 +111,11 @@ class FewShotRegressor(RegressorMixin, BaseEstimator):
     def _begin(self, x: np.ndarray, y: np.ndarray, axes: int) -> None:
         """The learner and its units."""
         self.flat_ = axes == 1
-        shape, columns = x.shape[1:], y.shape[1]
         plain = self.learner is None
         self.inputs_, self.outputs_ = (_units(part) if plain else _none(part) for part in (x, y))
+        self._build(x.shape[1:], y.shape[1])
+
+    def _build(self, shape: tuple[int, ...], columns: int) -> None:
         torch.manual_seed(self.seed)
         made = self._net(shape) if self.learner is None else self.learner
         own = copy.deepcopy(made) if isinstance(made, Learner) else made(shape, columns)

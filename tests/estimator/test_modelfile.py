@@ -61,7 +61,7 @@ def test_a_learner_that_adapts_all_weights(drawings, tmp_path):
 def test_a_file_cut_short(share, model):
     data = model.read_bytes()
     model.write_bytes(data[: int(share * len(data))])
-    with pytest.raises(FileProblem, match=r"m\.qs is damaged or incomplete .*teach it anew"):
+    with pytest.raises(FileProblem, match=r"m\.qs is damaged or incomplete .*make it anew"):
         FewShotClassifier.load(model)
 
 
@@ -74,7 +74,7 @@ def test_a_file_of_a_newer_version(model):
 
 def test_what_is_no_model_file(tmp_path):
     storage.save_tensors(tmp_path / "w.safetensors", {"a": torch.ones(2)}, {})
-    with pytest.raises(FileProblem, match="no model file"):
+    with pytest.raises(FileProblem, match="is no file of a quickstudy model"):
         FewShotClassifier.load(tmp_path / "w.safetensors")
     with pytest.raises(FileProblem, match="is not there"):
         FewShotClassifier.load(tmp_path / "none.qs")

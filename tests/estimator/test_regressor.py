@@ -6,7 +6,9 @@ import torch
 
 from quickstudy import learners
 from quickstudy.core import Examples
-from quickstudy.estimator import FewShotRegressor
+from quickstudy.estimator import FewShotClassifier, FewShotRegressor
+from quickstudy.files import FileProblem
+from quickstudy.learners import maml_regressor
 
 
 def points(n, seed=0):
@@ -48,3 +50,29 @@ def test_another_number_of_features_is_refused():
     made = FewShotRegressor(steps=5).fit(*points(5))
     with pytest.raises(ValueError, match="features"):
         made.partial_fit(np.ones((3, 2)), np.ones(3))
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_file_holds_all_that_was_learned(own, tmp_path):
+    learner = maml_regressor((2,), widths=(4,), way=3, rate=0.01) if own else None
+    x, y = np.random.default_rng(0).normal(size=(8, 2)), np.random.default_rng(1).normal(size=(8, 3))
+    model = FewShotRegressor(learner, steps=5).fit(x, y)
+    model.save(tmp_path / "model.qs")
+    loaded = FewShotRegressor.load(tmp_path / "model.qs", given=learner)
+    assert np.array_equal(loaded.predict(x), model.predict(x))
+    assert np.array_equal(loaded.partial_fit(x, 2 * y).predict(x), model.partial_fit(x, 2 * y).predict(x))
+
+
+def test_a_file_of_ones_own_learner_asks_for_it(tmp_path):
+    FewShotRegressor(maml_regressor((2,), widths=(4,))).fit(np.zeros((3, 2)), np.zeros(3)).save(tmp_path / "model.qs")
+    with pytest.raises(ValueError, match="given=learner"):
+        FewShotRegressor.load(tmp_path / "model.qs")
+
+
+def test_files_that_are_not_of_a_regressor_are_named(tmp_path):
+    with pytest.raises(FileProblem, match=r"model.qs is not there; FewShotRegressor.save"):
+        FewShotRegressor.load(tmp_path / "model.qs")
+    taught = FewShotClassifier("prototypes").fit(np.eye(4), [0, 0, 1, 1])
+    taught.save(tmp_path / "model.qs")
+    with pytest.raises(FileProblem, match="is no file of a quickstudy regressor"):
+        FewShotRegressor.load(tmp_path / "model.qs")
