@@ -115,8 +115,8 @@ def _notes(cells: Any) -> list[str]:
         "Tasks": {str(c["tasks"]) for c in cells},
         "Splits (SHA-256)": {c["split_sha256"][:12] for c in cells},
         "Commands": {f"`{c['command']}`" for c in cells},
-        "Commits": {c["commit"] for c in cells},
-        "Hardware": {c["hardware"] for c in cells},
+        "Commits": {one["commit"] for c in cells for one in c["by_seed"].values()},
+        "Hardware": {one["hardware"] for c in cells for one in c["by_seed"].values()},
         "Versions": {", ".join(f"{name} {v}" for name, v in c["versions"].items()) for c in cells},
     }
     return [f"- {name}: {', '.join(sorted(values))}" for name, values in facts.items() if values]
