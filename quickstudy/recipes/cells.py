@@ -258,18 +258,16 @@ def published(cell: AnyCell) -> dict[str, Any] | None:
 
 def commit() -> str:
     """The commit of the code that runs, with -dirty where it was changed since; "unknown" outside a checkout."""
-    root = Path(__file__).parents[2]
     try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--exclude", "*"],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        name = _git("rev-parse", "--short", "HEAD")
+        return f"{name}-dirty" if _git("status", "--porcelain", "--", "quickstudy") else name
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return found.stdout.strip()
+
+
+def _git(*words: str) -> str:
+    root = Path(__file__).parents[2]
+    return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def hardware() -> str:
