@@ -8,14 +8,13 @@ backward pass, the next.
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from records import save
+from records import compared_in_turn, save
 from torch import Tensor, nn
 
 from quickstudy import batching, devices, tree
@@ -107,20 +106,12 @@ def check(case: Case) -> float:
 
 def compared(case: Case, rounds: int) -> dict[str, Any]:
     off = check(case)
-    seconds = [(timed(together, case), timed(one_by_one, case)) for _ in range(rounds + 2)][2:]
-    ratios = [theirs / ours for ours, theirs in seconds]
-    mine, yours = (statistics.median(column) for column in zip(*seconds, strict=True))
     return {
         "work": case.work,
         "unit": "seconds",
         "peer": "one task at a time",
         "peer_version": "",
-        "precision": "float32",
-        "ours": mine,
-        "theirs": yours,
-        "ratio": statistics.median(ratios),
-        "ratio_quartiles": statistics.quantiles(ratios, n=4)[::2] if rounds > 1 else None,
-        "rounds": rounds,
+        **compared_in_turn(lambda: timed(together, case), lambda: timed(one_by_one, case), rounds=rounds, warm=2),
         "losses_differ_by": off,
     }
 

@@ -7,7 +7,7 @@ layer is off by stands beside what it costs. Inputs are what such a layer meets:
 from __future__ import annotations
 
 import argparse
-import statistics
+import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from records import save
+from records import compared_in_turn, save
 from torch import Tensor
 
 from quickstudy import devices
@@ -108,20 +108,13 @@ def error(f: Callable[..., Tensor], exact: Tensor, inputs: tuple[Tensor, ...]) -
 
 def compared(pair: Pair, rounds: int) -> dict[str, Any]:
     exact = pair.theirs(*(a.double() for a in pair.inputs))
-    seconds = [(measured(pair.ours, pair.inputs), measured(pair.theirs, pair.inputs)) for _ in range(rounds + 3)][3:]
-    ratios = [theirs / ours for ours, theirs in seconds]
-    mine, yours = (statistics.median(column) for column in zip(*seconds, strict=True))
+    sides = (functools.partial(measured, side, pair.inputs) for side in (pair.ours, pair.theirs))
     return {
         "work": pair.work,
         "unit": "seconds",
         "peer": "torch",
         "peer_version": torch.__version__,
-        "precision": "float32",
-        "ours": mine,
-        "theirs": yours,
-        "ratio": statistics.median(ratios),
-        "ratio_quartiles": statistics.quantiles(ratios, n=4)[::2],
-        "rounds": rounds,
+        **compared_in_turn(*sides, rounds=rounds, warm=3),
         "error_ours": error(pair.ours, exact, pair.inputs),
         "error_theirs": error(pair.theirs, exact, pair.inputs),
     }

@@ -6,8 +6,10 @@ import importlib.metadata
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,24 @@ ROOT = Path(__file__).resolve().parent.parent
 def save(path: Path, record: dict[str, Any], packages: tuple[str, ...] = ("torch",)) -> None:
     """One comparison as JSON, with the circumstances."""
     write(path, json.dumps(record | circumstances(packages), indent=2) + "\n")
+
+
+def compared_in_turn(
+    ours: Callable[[], float], theirs: Callable[[], float], *, rounds: int, warm: int
+) -> dict[str, Any]:
+    """Both sides' seconds, measured in turn after ``warm`` rounds that do not count: medians, the median ratio of a
+    round, and its quartiles."""
+    seconds = [(ours(), theirs()) for _ in range(rounds + warm)][warm:]
+    ratios = [yours / mine for mine, yours in seconds]
+    mine, yours = (statistics.median(column) for column in zip(*seconds, strict=True))
+    return {
+        "precision": "float32",
+        "ours": mine,
+        "theirs": yours,
+        "ratio": statistics.median(ratios),
+        "ratio_quartiles": statistics.quantiles(ratios, n=4)[::2] if rounds > 1 else 2 * ratios,
+        "rounds": rounds,
+    }
 
 
 def circumstances(packages: tuple[str, ...]) -> dict[str, Any]:

@@ -9,14 +9,14 @@ gradients of both sides are held against each other in double precision first.
 from __future__ import annotations
 
 import argparse
-import statistics
+import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from records import save
+from records import compared_in_turn, save
 from torch import Tensor, nn
 
 from quickstudy import batching, devices, learners, tree
@@ -110,20 +110,13 @@ def checked(work: Work) -> float:
 def compared(work: Work, rounds: int) -> dict[str, Any]:
     off = checked(work)
     both = (work.learner, work.streams)
-    pairs = [(timed(together, *both), timed(work.one_by_one, *both)) for _ in range(rounds + 1)][1:]
-    ratios = [theirs / mine for mine, theirs in pairs]
-    mine, yours = (statistics.median(column) for column in zip(*pairs, strict=True))
+    sides = (functools.partial(timed, side, *both) for side in (together, work.one_by_one))
     return {
         "work": work.what,
         "unit": "seconds a training step",
         "peer": work.peer,
         "peer_version": torch.__version__,
-        "precision": "float32",
-        "ours": mine,
-        "theirs": yours,
-        "ratio": statistics.median(ratios),
-        "ratio_quartiles": statistics.quantiles(ratios, n=4)[::2],
-        "rounds": rounds,
+        **compared_in_turn(*sides, rounds=rounds, warm=1),
         "gradients_differ_by": off,
     }
 
