@@ -93,11 +93,7 @@ def summary(measured: Subject, result: Evaluation, data: str, pools: Splits) -> 
     """One evaluation as plain values."""
     accuracy, interval = result.estimate
     return {
-        "learner": measured.learner,
-        "run": str(measured.run.path) if measured.run else None,
-        "data": data,
-        "split": pools.name,
-        "split_sha256": pools.sha256,
+        **measured.about(data, pools),
         "way": result.way,
         "shot": result.shot,
         "query": result.query,

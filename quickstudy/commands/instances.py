@@ -55,11 +55,7 @@ def summary(measured: Subject, result: Instances, data: str, pools: Splits, most
     """One measurement as plain values."""
     found = result.estimates(most)
     return {
-        "learner": measured.learner,
-        "run": str(measured.run.path) if measured.run else None,
-        "data": data,
-        "split": pools.name,
-        "split_sha256": pools.sha256,
+        **measured.about(data, pools),
         "way": result.way,
         "labels": result.labels,
         "length": result.right.shape[1],

@@ -28,6 +28,12 @@ class Subject:
     run: Run | None
     options: dict[str, Any]
 
+    def about(self, data: str, pools: Splits) -> dict[str, Any]:
+        """What was measured and on which data, as plain values."""
+        run = str(self.run.path) if self.run else None
+        split = {"split": pools.name, "split_sha256": pools.sha256}
+        return {"learner": self.learner, "run": run, "data": data, **split}
+
     def build(self, splits: Splits) -> Learner:
         """The learner itself. Raises ValueError for one that has weights and was never trained."""
         if self.run is not None:

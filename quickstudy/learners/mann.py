@@ -44,7 +44,7 @@ class MemoryCell(Cell):
         self._look_from_the_start()
 
     def _look_from_the_start(self) -> None:
-        """Keys that differ as inputs do, sharply looked for: from flat readings a memory is learned late or never."""
+        """Keys that differ as inputs do, sharply looked for: what was written is found from the start."""
         with torch.no_grad():
             keys, strength, _ = self.head.bias.split(self.sizes)
             keys.zero_()
