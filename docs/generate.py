@@ -35,6 +35,7 @@ PICTURES = {
     "sinusoid": "The first test task before and after adaptation, and the error by gradient step",
     "in-context": "Errors and right answers by the number of examples, beside what can be had",
     "fast-weights": "What a matrix of outer products holds, by feature map, and by rule where values are replaced",
+    "fisher-batch": "Accuracy of EWC by strength: squared gradients of single examples, and of batches",
 }
 SETTINGS = ["5-way 1-shot", "5-way 5-shot", "20-way 1-shot", "20-way 5-shot"]
 

@@ -136,9 +136,14 @@ def by_examples(panels: Mapping[str, Sequence[Errors]]) -> Figure:
 
 
 def by_size(
-    panels: Mapping[str, Mapping[str, Sequence[tuple[float, float, float]]]], *, what: str, score: str
+    panels: Mapping[str, Mapping[str, Sequence[tuple[float, float, float]]]],
+    *,
+    what: str,
+    score: str,
+    log: bool = False,
 ) -> Figure:
-    """A panel for each title with a line for each name through (size, mean, half of its 95 % interval)."""
+    """A panel for each title with a line for each name through (size, mean, half of its 95 % interval); ``log``: the
+    sizes are powers."""
     figure = _figure(4.2 * len(panels), 3.2)
     colours: dict[str, str] = {}
     for axes, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
@@ -147,7 +152,7 @@ def by_size(
             size, mean, half = np.array(points).T
             axes.plot(size, mean, color=tone, label=name, marker="o", markersize=3.5, linewidth=1.5)
             axes.fill_between(size, mean - half, mean + half, color=tone, alpha=0.25, linewidth=0)
-        axes.set(xlabel=what, ylabel=score, ylim=(0, None))
+        axes.set(xlabel=what, ylabel=score, ylim=(0, None), xscale="log" if log else "linear")
         axes.set_title(title, fontsize=10, parse_math=False)
         _literal(axes.legend(frameon=False, fontsize=8).get_texts())
         _plain(axes)

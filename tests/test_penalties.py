@@ -87,6 +87,50 @@ def test_its_value_and_slope_are_those_of_the_formula():
         torch.testing.assert_close(p.grad, 3 * importance[name] * apart[name])
 
 
+def test_the_way_of_the_weights_is_known_from_the_optimizer_alone():
+    """After two tasks, with the penalty's own pull taken out: -gradient of the loss · step, added up, over way²."""
+    net = nn.Linear(6, 4).double()
+    optimizer = torch.optim.SGD(net.parameters(), 0.1, momentum=0.5)
+    penalty = penalties.si(net, optimizer, strength=3.0)
+    wanted = {name: torch.zeros_like(p) for name, p in net.named_parameters()}
+    for number in range(2):
+        x, y = task(number)
+        start = {name: p.detach().clone() for name, p in net.named_parameters()}
+        work = {name: torch.zeros_like(p) for name, p in net.named_parameters()}
+        for _ in range(5):
+            before = {name: p.detach().clone() for name, p in net.named_parameters()}
+            loss = F.cross_entropy(net(x.double()), y)
+            alone = dict(zip(before, torch.autograd.grad(loss, list(net.parameters()), retain_graph=True), strict=True))
+            optimizer.zero_grad()
+            (loss + penalty()).backward()
+            optimizer.step()
+            for name, p in net.named_parameters():
+                work[name] -= alone[name] * (p.detach() - before[name])
+        penalty.consolidate()
+        for name, p in net.named_parameters():
+            wanted[name] += work[name].clamp_min(0) / ((p.detach() - start[name]).square() + 0.1)
+            torch.testing.assert_close(penalty.quadratic.importance[name], wanted[name])
+    assert penalty().item() == 0
+
+
+def test_the_way_is_held():
+    held = []
+    for strength in (300.0, 0.0):
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 4))
+        optimizer = torch.optim.Adam(net.parameters(), 0.02)
+        penalty = penalties.si(net, optimizer, strength=strength)
+        for number in range(2):
+            x, y = task(number)
+            for _ in range(60):
+                optimizer.zero_grad()
+                (F.cross_entropy(net(x), y) + penalty()).backward()
+                optimizer.step()
+            penalty.consolidate()
+        held.append(right(net, *task(0)))
+    assert held[0] > held[1] + 0.2
+
+
 def test_frozen_parameters_are_left_out():
     net = model()
     net[0].requires_grad_(False)
@@ -101,3 +145,10 @@ def test_what_makes_no_sense_is_refused():
         penalties.mas(model(), strength=-1)
     with pytest.raises(ValueError, match="exact, sample, empirical"):
         penalties.ewc(model(), strength=1, fisher="batched")
+    net = model()
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    with pytest.raises(ValueError, match="damping"):
+        penalties.si(net, optimizer, damping=0)
+    penalties.si(net, optimizer)
+    with pytest.raises(ValueError, match="closure"):
+        optimizer.step(lambda: 0.0)

@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from quickstudy import metrics
+from quickstudy import devices, learners, metrics
+from quickstudy.core import Examples
 from quickstudy.data.pool import Splits, build
 from quickstudy.experiment import Experiment, trained
 from quickstudy.instances import instances
 from quickstudy.lives import Lifelong
-from quickstudy.recipes import PICTURES, TABLES, cells, fast_weights, in_context, sinusoid
+from quickstudy.recipes import PICTURES, TABLES, cells, fast_weights, fisher_batch, in_context, sinusoid
 from quickstudy.recipes.cells import Cell, gather, matching, published, run_seed, worded
 from quickstudy.recipes.lives import LifeCell
 from quickstudy.storage import Run
-from quickstudy.tasks import sequences, sines
+from quickstudy.tasks import sequences, sines, streams
+from quickstudy.train import Progress
 
 
 @pytest.fixture
@@ -220,6 +222,30 @@ def test_the_strength_of_a_life_is_chosen_on_validation_pictures(tmp_path, monke
     assert found["published"]["value"] == 63.95
 
 
+def test_squared_means_of_single_examples_are_the_fisher_information_and_of_batches_less():
+    chance = torch.Generator().manual_seed(0)
+    support = Examples(torch.rand(24, 1, 4, 4, generator=chance), torch.arange(24) % 3)
+    plain = learners.continual((1, 4, 4), widths=(5,), steps=2, batch=8)
+    state = plain.adapt(plain.init(3), support)
+    right = learners.ewc(plain, strength=1.0, fisher="empirical").measure(state, support, chance)
+    one, eight = (fisher_batch.SquaredMean(plain, 1.0, batch=size).measure(state, support, chance) for size in (1, 8))
+    for name, value in right.items():
+        torch.testing.assert_close(one[name], value)
+    assert sum(part.sum() for part in eight.values()) < sum(part.sum() for part in one.values()) / 2
+
+
+def test_a_reader_is_trained_before_its_life(pools, tmp_path, monkeypatch):
+    cell = matching(TABLES["omniglot-alphabets"], "prototypes")[0]
+    asked = replace(cell.asked, stream="split-omniglot", each=4)
+    small = replace(cell, asked=asked, reader=replace(ASKED, shot=1))
+    monkeypatch.setattr("quickstudy.lives._pools", lambda *_: streams.halves(pools.test, 5))
+    options = {"scale": 1.0, "tasks": 2, "runs": tmp_path}
+    run_seed(small, 0, progress=False, **options)
+    found = gather(small, 1, command="c", **options)
+    assert found["steps"] == ASKED.steps  # of the reader
+    assert (tmp_path / cell.table / f"reader-seed0-{cells.digest(replace(ASKED, precision=devices.native()))}").exists()
+
+
 def test_least_squares_and_the_capacities_answer_the_published_rows():
     found = [(cell, published(cell)) for table in ("in-context", "fast-weights") for cell in TABLES[table]]
     values = {cell.title: row["value"] for cell, row in found if row is not None}
@@ -280,9 +306,19 @@ def test_a_replaced_value_is_the_one_that_is_asked_for():
     assert fast_weights.errors(made, order, values).tolist() == [0.0]
 
 
-@pytest.mark.parametrize("table", ["in-context", "fast-weights"])
+def measured(cell, seed, *, scale, tasks, runs, progress):
+    """A life on MNIST, as it would be measured."""
+    return cells.Scores(np.linspace(0, 1, tasks), False, "", Progress(step=1))
+
+
+@pytest.mark.parametrize("table", ["in-context", "fast-weights", "fisher-batch"])
 def test_a_table_has_its_picture(table, tmp_path, monkeypatch):
     monkeypatch.setattr(fast_weights, "CAPACITY", fast_weights.CAPACITY[:2])
     monkeypatch.setattr(fast_weights, "REPLACEMENT", fast_weights.REPLACEMENT[:2])
+    monkeypatch.setattr(fisher_batch, "CELLS", fisher_batch.CELLS[:1])
+    monkeypatch.setattr(fisher_batch.FisherCell, "measure", measured)
     figure = PICTURES[table](tmp_path, scale=2e-4, tasks=3, progress=False)
-    assert len([axes for axes in figure.axes if axes.lines]) == {"in-context": 7, "fast-weights": 2}[table]
+    assert (
+        len([axes for axes in figure.axes if axes.lines])
+        == {"in-context": 7, "fast-weights": 2, "fisher-batch": 1}[table]
+    )

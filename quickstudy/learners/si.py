@@ -40,11 +40,13 @@ class SI(Around):
         inner = self.learner.adapt(state.inner, support, both(penalized, change))
         end = self.learner.weights(inner)
         path.walk(end)
-        return Kept(inner, self._grown(state.past, path.work, start, end), state.contexts + 1)
+        return Kept(inner, grown(state.past, path.work, start, end, self.damping), state.contexts + 1)
 
-    def _grown(self, past: Quadratic, work: Weights, start: Weights, end: Weights) -> Quadratic:
-        grown = {name: w.clamp_min(0) / ((end[name] - start[name]).square() + self.damping) for name, w in work.items()}
-        return past.moved(grown, end)
+
+def grown(past: Quadratic, work: Weights, start: Weights, end: Weights, damping: float) -> Quadratic:
+    """The penalty after a context that led from the weights ``start`` to ``end`` and lowered the loss by ``work``."""
+    more = {name: w.clamp_min(0) / ((end[name] - start[name]).square() + damping) for name, w in work.items()}
+    return past.moved(more, end)
 
 
 class Path(NamedTuple):

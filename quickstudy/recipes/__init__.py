@@ -5,9 +5,11 @@ from typing import Any
 
 from quickstudy.recipes import (
     fast_weights,
+    fisher_batch,
     in_context,
     intents,
     mini_imagenet,
+    omniglot_alphabets,
     omniglot_fewshot,
     omniglot_gradient,
     omniglot_instances,
@@ -26,6 +28,8 @@ TABLES: dict[str, Sequence[AnyCell]] = {
     sinusoid.TABLE: sinusoid.CELLS,
     split_mnist.TABLE: split_mnist.CELLS,
     permuted_mnist.TABLE: permuted_mnist.CELLS,
+    omniglot_alphabets.TABLE: omniglot_alphabets.CELLS,
+    fisher_batch.TABLE: fisher_batch.CELLS,
     own_examples.TABLE: own_examples.CELLS,
     intents.TABLE: intents.CELLS,
     in_context.TABLE: in_context.CELLS,
@@ -35,4 +39,5 @@ PICTURES: dict[str, Callable[..., Any]] = {  # Matplotlib figures
     sinusoid.TABLE: sinusoid.picture,
     in_context.TABLE: in_context.picture,
     fast_weights.TABLE: fast_weights.picture,
+    fisher_batch.TABLE: fisher_batch.picture,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +21,7 @@ CHOOSING = 1000  # the seed of lives that choose
 
 @dataclass(frozen=True)
 class LifeCell(AnyCell):
-    """An average accuracy. The score of a question is weighted so that every context counts alike.
+    """An average accuracy.
 
     Where the option ``strength`` of what is asked is a list, the one is taken that is best on validation pictures, in a
     life with a seed that no other has.
@@ -46,10 +47,8 @@ class LifeCell(AnyCell):
         asked = self._chosen(self.life(seed, scale), runs, progress)
         learner, state, stream, history = asked.go(runs / self.table / self.stamp(seed, scale), progress=progress)
         exams = [right(learner, state, stream, number) for number in range(len(stream))]
-        each = sum(map(len, exams)) / len(exams)
-        weighted = np.concatenate([exam * each / len(exam) for exam in exams])
         done = Progress(step=asked.steps * len(stream), seconds=sum(history.seconds))
-        return Scores(weighted, learner.transductive, stream.sha256, done)
+        return Scores(every_context(exams), learner.transductive, stream.sha256, done)
 
     def _chosen(self, asked: Lifelong, runs: Path, progress: bool) -> Lifelong:
         """With the strength that is best on validation pictures."""
@@ -67,3 +66,9 @@ class LifeCell(AnyCell):
             return float(history.matrix[-1].mean())
 
         return with_strength(max(strengths, key=worth))
+
+
+def every_context(exams: Sequence[np.ndarray]) -> np.ndarray:
+    """The scores of all questions, weighted so that every context counts alike in their mean."""
+    each = sum(map(len, exams)) / len(exams)
+    return np.concatenate([exam * each / len(exam) for exam in exams])

@@ -37,6 +37,8 @@ def _lake(asked: dict[int, Experiment]) -> dict[int, Experiment]:
     return {shot: replace(one, split="lake", steps=one.steps // 5) for shot, one in asked.items()}
 
 
+LAKE = _lake(PROTOTYPES)
+
 CELLS = [
     *_cells("pixels", "cosine, no fine-tuning", PIXELS, trained=False),
     *_cells("pixels", "cosine, bright ink", BRIGHT, trained=False),
@@ -46,6 +48,6 @@ CELLS = [
     *_cells("matching networks", "cosine, no fine-tuning", MATCHING),
     *_cells("convolutional siamese net", "cosine, no fine-tuning", SIAMESE),
     *_cells("baseline classifier", "cosine, no fine-tuning", CLASSIFIER),
-    *_cells("prototypical networks", "squared Euclidean, lake split", _lake(PROTOTYPES)),
+    *_cells("prototypical networks", "squared Euclidean, lake split", LAKE),
     Cell(TABLE, "prototypical networks", "squared Euclidean, ten minutes of training", 5, 1, PROTOTYPES[1], minutes=10),
 ]
