@@ -65,14 +65,10 @@ class Lifelong:
     def build(self, stream: Stream) -> Learner:
         """The learner before any data. Raises ValueError for a method or an option that does not exist, and where
         they make no sense in this scenario."""
+        self._check_sense()
         if self.method in learners.__all__:
             return self._few_shot(stream)
         mask = self.mask or ("own" if self.scenario == "task" else "seen")
-        if mask == "own" and self.scenario == "class":
-            raise ValueError(
-                "trained with the mask own, the classes of two contexts are never compared, which is what the scenario "
-                "class asks; choose the mask seen or all, or the scenario task"
-            )
         torch.manual_seed(self.seed)
         made: Learner = learners.continual(
             stream.shape,
@@ -97,6 +93,24 @@ class Lifelong:
         for part, names in zip(parts, wanted, strict=True):
             made = part(made, **{key: value for key, value in (usual | self.options).items() if key in names})
         return made.to(devices.best())
+
+    def _check_sense(self) -> None:
+        """Raises ValueError for what would run and mean nothing, with the reason."""
+        parts = self.method.split("+")
+        if self.mask == "own" and self.scenario == "class":
+            raise ValueError(
+                "trained with the mask own, the classes of two contexts are never compared, which is what the scenario "
+                "class asks; choose the mask seen or all, or the scenario task"
+            )
+        if self.mask == "own" and self.scenario == "domain":
+            raise ValueError("contexts that share their labels have no own classes; choose the mask seen or all")
+        if len(parts) > 1 and (bounds := {"joint", "alone"} & {*parts}):
+            told = {"joint": "joint keeps all data, and nothing has to be held", "alone": "alone forgets what is held"}
+            raise ValueError(f"{told[min(bounds)]}; a bound is lived by itself, got {self.method}")
+        if self.method in learners.__all__ and self.mask is not None:
+            raise ValueError(f"{self.method} takes no steps that a training mask could change; leave mask out")
+        if self.run is not None and self.method not in learners.__all__:
+            raise ValueError(f"a run is of a learner such as prototypes; {self.method} starts from nothing")
 
     def go(self, folder: Path, *, progress: bool = False) -> tuple[Learner, Any, Stream, History]:
         """Lives into the folder, or goes on with what it holds."""

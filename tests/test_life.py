@@ -128,9 +128,14 @@ def test_few_examples_fold_over_contexts(stream):
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        (Lifelong("ewc", {"speed": 1}), "no option speed"),
-        (Lifelong("ewd"), "no lifelong method is called 'ewd'"),
-        (Lifelong(mask="own", scenario="class"), "never compared"),
+        (Lifelong("ewc", {"speed": 1}, stream="split-glyphs"), "no option speed"),
+        (Lifelong("ewd", stream="split-glyphs"), "no lifelong method is called 'ewd'"),
+        (Lifelong(mask="own", scenario="class", stream="split-glyphs"), "never compared"),
+        (Lifelong(mask="own", scenario="domain", stream="permuted-glyphs"), "no own classes"),
+        (Lifelong("ewc+joint", stream="split-glyphs"), "keeps all data"),
+        (Lifelong("alone+ewc", stream="split-glyphs"), "forgets what is held"),
+        (Lifelong("neighbours", mask="seen", stream="split-glyphs"), "takes no steps"),
+        (Lifelong("ewc", run="runs/a", stream="split-glyphs"), "a run is of a learner"),
         (Lifelong(stream="split"), "a stream is"),
         (Lifelong(stream="shuffled-glyphs"), "a stream is"),
         (Lifelong("prototypes", stream="split-glyphs"), "meta-trained first"),
