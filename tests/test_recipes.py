@@ -36,6 +36,7 @@ def pools(monkeypatch):
 
 
 ASKED = Experiment(options={"width": 4}, way=4, query=3, steps=20)
+CLASSIFIER = replace(ASKED, learner="classifier", precision="float32", steps=5)
 CELL = Cell("omniglot-fewshot", "prototypical networks", "squared Euclidean", 5, 1, ASKED)
 
 
@@ -123,6 +124,22 @@ def test_what_is_done_is_not_done_again(pools, tmp_path, monkeypatch):
     monkeypatch.setattr(Experiment, "run", lambda *_, **__: pytest.fail("trained twice"))
     with pytest.raises(BaseException, match="trained twice"):
         run_seed(replace(other, asked=replace(ASKED, rate=2e-3)), 0, **options)
+
+
+def test_a_training_is_read_in_several_ways(pools, tmp_path, monkeypatch):
+    plain, tuned = (
+        replace(matching(TABLES["omniglot-fewshot"], f"baseline {words} 5-way 1-shot")[0], way=4, asked=CLASSIFIER)
+        for words in ("no fine-tuning", "softmax")
+    )
+    options = {"scale": 1.0, "tasks": 5, "runs": tmp_path, "progress": False}
+    run_seed(plain, 0, **options)
+    folder = next(tmp_path.glob("*/classifier*"))
+    learner, _ = tuned.learner(CLASSIFIER, pools, folder, False)
+    assert type(learner.reader).__name__ == "Gradient"
+    kept = trained(Run.open(folder), pools).reader.embed.state_dict()
+    assert all(torch.equal(kept[name], value) for name, value in learner.reader.embed.state_dict().items())
+    run_seed(tuned, 0, **options)
+    assert len(list(tmp_path.glob("*/classifier*"))) == 1
 
 
 def test_cells_are_chosen_by_words():
