@@ -62,7 +62,8 @@ def of_points(
     """(m,) values of every measure, of all n points or of ``sample`` of them, the same for the same seed.
 
     Neighbours are sought among all points, by Euclidean distances of features (n, d) and of the plane (n, 2).
-    ``labels`` (n,), numbers or text, add accuracy and silhouette; ``cells`` (n, 2) in a grid of ``shape`` add what the grid did.
+    ``labels`` (n,), numbers or text, add accuracy and silhouette; ``cells`` (n, 2) in a grid of ``shape`` add what the
+    grid did.
     Raises ValueError where these are not of the same points, and for too few points for so many neighbours.
     """
     x, y = _rows(features, "features"), _rows(plane, "plane")
