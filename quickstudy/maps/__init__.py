@@ -1,0 +1,1 @@
+"""Maps: what a network has learned, laid out in the plane."""
