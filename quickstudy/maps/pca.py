@@ -1,0 +1,50 @@
+"""Principal components: the best linear layout, and what distances are taken in before the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sklearn import decomposition
+
+from quickstudy.maps.layout import Floats, Layout
+
+
+class PCA(Layout):
+    """The two directions in which the features vary most (Pearson, 1901; Hotelling, 1933)."""
+
+    def _fit(self, x: Floats, y: Any) -> Floats:
+        if x.shape[1] < 2:
+            raise ValueError(f"a plane has two directions, got {x.shape[1]} feature(s); pass at least two features")
+        self._axes = Axes.of(x, 2)
+        return self._axes(x)
+
+    def _place(self, x: Floats) -> Floats:
+        return self._axes(x)
+
+    def _kept(self) -> Mapping[str, Floats]:
+        return self._axes.arrays
+
+    def _restore(self, kept: Mapping[str, Floats]) -> None:
+        self._axes = Axes(**kept)
+
+
+class Axes:
+    """A mean (d,) and directions (k, d)."""
+
+    def __init__(self, mean: Floats, directions: Floats) -> None:
+        self.mean, self.directions = mean, directions
+
+    @classmethod
+    def of(cls, x: Floats, count: int) -> Axes:
+        """The ``count`` principal ones of (n, d)."""
+        found = decomposition.PCA(min(count, *x.shape), random_state=0).fit(x)
+        return cls(found.mean_, found.components_)
+
+    def __call__(self, x: Floats) -> Floats:
+        """(n, k) from (n, d)."""
+        return (x - self.mean) @ self.directions.T
+
+    @property
+    def arrays(self) -> dict[str, Floats]:
+        return {"mean": self.mean, "directions": self.directions}
