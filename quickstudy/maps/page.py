@@ -21,8 +21,8 @@ from quickstudy.maps.sheets import Sheets, sheets
 PARTS = ("data", "colour", "space", "view", "scene", "gl", "flat", "words", "chosen", "sift", "hands", "main")
 
 
-def page(picture: Picture, *, seed: int = 0) -> str:
-    """The map as one HTML page. Points are kept in an order drawn by ``seed``, so that none of the categories lies on
+def page(picture: Picture, *, grid: bool = False, seed: int = 0) -> str:
+    """The map as one HTML page, which begins with the ``grid`` where there is one and it is asked for. Points are kept in an order drawn by ``seed``, so that none of the categories lies on
     top of the others; the page knows the row of each."""
     order = np.random.Generator(np.random.Philox(seed)).permutation(len(picture))
     drawn = None if picture.thumbnails is None else sheets(picture.thumbnails[order])
@@ -31,17 +31,16 @@ def page(picture: Picture, *, seed: int = 0) -> str:
         "TITLE": escape(picture.title.encode("utf-8", "replace").decode()),
         "POLICY": _policy(style, code),
         "STYLE": style,
-        "GIVEN": _json(_given(picture, order, drawn)),
+        "GIVEN": _json(_given(picture, order, drawn) | {"grid": grid and picture.cells is not None}),
         "SHEETS": _sheets(drawn),
         "CODE": code,
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], _text("page.html"))
 
 
-def save(path: Path, picture: Picture) -> int:
-    """Writes the page and gives its size in bytes. Raises FileProblem where there is no room or no permission."""
-    files.write(path, page(picture))
-    return path.stat().st_size
+def save(path: Path, picture: Picture, *, grid: bool = False) -> None:
+    """Writes the page. Raises FileProblem where there is no room or no permission."""
+    files.write(path, page(picture, grid=grid))
 
 
 def _text(name: str) -> str:
@@ -82,16 +81,11 @@ def _column(name: str, values: np.ndarray) -> dict[str, Any]:
     """A number's values, or a category's names in their natural order and the number of the one each point has."""
     if values.dtype.kind == "f":
         return {"name": name, "values": _base64(values.astype("<f4"))}
-    found, codes = np.unique(values, return_inverse=True)
-    place = sorted(range(len(found)), key=lambda i: _natural(str(found[i])))
-    rank = np.empty(len(found), dtype="<u2" if len(found) <= 2**16 else "<u4")
-    rank[place] = np.arange(len(found))
-    return {"name": name, "names": [str(found[i]) for i in place], "codes": _base64(rank[codes]), "bits": 8 * rank.itemsize}
-
-
-def _natural(name: str) -> list[tuple[bool, int, str]]:
-    """The key by which 2 comes before 10."""
-    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", name)]
+    names = colours.ordered(values)
+    kind = "<u2" if len(names) <= 2**16 else "<u4"
+    place = {name: i for i, name in enumerate(names)}
+    codes = np.array([place[value] for value in values.tolist()], dtype=kind)
+    return {"name": name, "names": names, "codes": _base64(codes), "bits": 8 * codes.itemsize}
 
 
 def _layout(drawn: Sheets) -> dict[str, Any]:

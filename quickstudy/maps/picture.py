@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ class Picture:
     points: np.ndarray  # (n, 2) float32, y upwards
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)  # name -> (n,)
     thumbnails: np.ndarray | None = None  # (n, h, w) or (n, h, w, 3) uint8
-    cells: np.ndarray | None = None  # (n, 2) row and column, from the upper left; no two alike
+    cells: np.ndarray | None = None  # (n, 2) row and column as ``maps.assign`` has them: row 0 at the bottom
     shape: tuple[int, int] | None = None  # rows and columns of the grid
     ids: np.ndarray | None = None  # (n,) texts, such as paths
     title: str = "Map"
@@ -60,6 +60,10 @@ class Picture:
         """What each point is called: its id, else its row."""
         return [str(name) for name in self.ids] if self.ids is not None else [f"row {i}" for i in range(len(self))]
 
+    def by(self, column: str) -> Picture:
+        """The same with this column first, which is what colours mean."""
+        return replace(self, columns={column: self.columns[column], **self.columns})
+
     def save(self, path: Path) -> None:
         """One .npz file, which ``load`` and NumPy read without pickle."""
         notes = {"format": FORMAT, "title": self.title, "quality": list(self.quality), "columns": list(self.columns)}
@@ -69,6 +73,11 @@ class Picture:
         parts |= {name: part for name, part in optional.items() if part is not None}
         with atomic(path) as part, part.open("wb") as file:
             np.savez_compressed(file, **parts)
+
+
+def is_map(path: Path) -> bool:
+    """Whether a file holds a map, rather than features. Raises FileProblem where it cannot be read."""
+    return NOTES in arrays.read(path)
 
 
 def load(path: Path) -> Picture:

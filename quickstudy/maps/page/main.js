@@ -52,6 +52,8 @@ surface = openSurface();
 furnish();
 listen();
 recolour(0);
+settle(given.grid);
+state.morph = Number(given.grid);
 state.eye = everything();
 const shelved = shelve();
 

@@ -23,7 +23,7 @@ function gridded() {
   const places = new Float32Array(2 * count);
   for (let i = 0; i < count; i++) {
     places[2 * i] = (cells[2 * i + 1] + 0.5 - wide / 2) / size;
-    places[2 * i + 1] = (cells[2 * i] + 0.5 - tall / 2) / size;
+    places[2 * i + 1] = (tall / 2 - cells[2 * i] - 0.5) / size; // row 0 at the bottom, as the map has its y
   }
   return { places, half: [wide / 2 / size, tall / 2 / size] };
 }

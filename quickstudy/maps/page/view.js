@@ -125,13 +125,18 @@ function morph(grid) {
   if (!cells || grid === state.grid) return;
   const from = { ...state.eye }, first = state.morph;
   const close = from.scale > 1.6 * everything().scale && state.one >= 0;
-  Object.assign(state, { grid, over: -1 });
-  $("as-map").setAttribute("aria-pressed", String(!grid));
-  $("as-grid").setAttribute("aria-pressed", String(grid));
+  settle(grid);
   const target = close ? around([state.one, ...neighbours(state.one, 30)]) : everything();
   move(1400, (share) => {
     state.morph = first + share * (Number(grid) - first);
     glide(from, target, eased(share));
   });
   tell(grid ? "Grid" : "Map");
+}
+
+// Takes a layout without the way there.
+function settle(grid) {
+  Object.assign(state, { grid, over: -1 });
+  $("as-map").setAttribute("aria-pressed", String(!grid));
+  $("as-grid").setAttribute("aria-pressed", String(grid));
 }
