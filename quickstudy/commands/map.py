@@ -10,6 +10,7 @@ from quickstudy.commands.map_sources import Source, source
 from quickstudy.commands.options import parse
 from quickstudy.maps import assign, figure, page, picture, summary, worded
 from quickstudy.maps.grid import square
+from quickstudy.maps.layout import Layout
 from quickstudy.maps.layouts import LAYOUTS
 from quickstudy.maps.picture import Picture
 
@@ -81,7 +82,7 @@ def say(what: str) -> None:
     print(what, file=sys.stderr)
 
 
-def _layout(name: str, options: Sequence[str]):  # noqa: ANN202
+def _layout(name: str, options: Sequence[str]) -> Layout:
     if name not in LAYOUTS:
         raise ValueError(f"there is no layout {name!r}; there are {', '.join(LAYOUTS)}")
     try:

@@ -91,10 +91,7 @@ def _of_folder(path: Path, layer: str | None, named: str | None, limit: int, see
     drawings = bool((images.amax(1) == images.amin(1)).all())
     images = ink(images) if drawings else images
     chosen = named or (shipped.USUAL if drawings else "pixels")
-    if chosen == "pixels":
-        found = _pixels(images)
-    else:
-        found = _embedded(files, chosen, layer)
+    found = _pixels(images) if chosen == "pixels" else _embedded(files, chosen, layer)
     columns = {} if names is None else _by_class(names)
     ids = np.array([str(file.relative_to(path)) for file in files])
     return Source(found, f"{path.resolve().name} by {chosen}", columns, names, _shown(images), ids)
