@@ -11,6 +11,7 @@ import numpy as np
 from quickstudy.charts import WIDE, colour
 from quickstudy.evaluate import Evaluation, Shown
 from quickstudy.gallery import pixels
+from quickstudy.maps import colours as tones
 from quickstudy.regression import Adaptation, Errors
 
 if TYPE_CHECKING:
@@ -191,6 +192,27 @@ def _picture(axes: Axes, array: np.ndarray, x: float, y: float, frame: str, widt
 def _most(labels: np.ndarray, way: int) -> int:
     """The most examples that a class has."""
     return int(np.bincount(labels[labels >= 0], minlength=way).max())
+
+
+def planes(panels: Mapping[str, tuple[np.ndarray, np.ndarray, Sequence[str]]]) -> Figure:
+    """A panel for each title: places (n, 2) coloured by names (n,), with lines of text below."""
+    columns = min(3, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    figure = _figure(3.0 * columns, 3.9 * rows)
+    every = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, (title, (places, names, words)) in zip(every, panels.items(), strict=False):
+        for i, name in enumerate(tones.ordered(names)):
+            own = places[names == name]
+            axes.scatter(*own.T, s=1.5, color=tones.category(i), linewidths=0, label=name)
+        axes.set(xticks=[], yticks=[])
+        axes.set_title(title, fontsize=9, parse_math=False)
+        axes.set_xlabel("\n".join(words), fontsize=7, parse_math=False)
+    for axes in every[len(panels) :]:
+        axes.set_axis_off()
+    _literal(
+        figure.legend(*every[0].get_legend_handles_labels(), loc="outside lower center", ncols=10, markerscale=5).texts
+    )
+    return figure
 
 
 def _figure(width: float, height: float) -> Figure:

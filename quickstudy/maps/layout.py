@@ -39,9 +39,9 @@ class Layout(TransformerMixin, BaseEstimator, ABC):
         self.embedding_ = np.asarray(self._fit(X, y))
         return self
 
-    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Floats:  # noqa: N803
+    def fit_transform(self, X: Any, y: Any = None) -> Floats:  # noqa: N803
         """(n, 2) places of what it is fitted on."""
-        return self.fit(X, y, **fit_params).embedding_
+        return self.fit(X, y).embedding_
 
     def transform(self, X: Any) -> Floats:  # noqa: N803
         """(m, 2) places of (m, d) features, old or new."""
@@ -59,6 +59,7 @@ class Layout(TransformerMixin, BaseEstimator, ABC):
             "quickstudy": __version__,
             "layout": type(self).__name__,
             "features": self.n_features_in_,
+            **self._more(),
             "options": {key: value for key, value in self.get_params(deep=False).items() if _plain(value)},
         }
         save_tensors(Path(path), {name: torch.from_numpy(np.array(part)) for name, part in tensors.items()}, about)
@@ -76,7 +77,7 @@ class Layout(TransformerMixin, BaseEstimator, ABC):
         made.n_features_in_ = about["features"]
         parts = {name: tensor.numpy() for name, tensor in tensors.items()}
         made.embedding_ = parts.pop("embedding")
-        made._restore(parts)
+        made._restore(parts, about)
         return made
 
     @abstractmethod
@@ -90,7 +91,11 @@ class Layout(TransformerMixin, BaseEstimator, ABC):
         """Arrays from which ``_restore`` makes it again, besides the embedding."""
 
     @abstractmethod
-    def _restore(self, kept: Mapping[str, Floats]) -> None: ...
+    def _restore(self, kept: Mapping[str, Floats], about: Mapping[str, Any]) -> None: ...
+
+    def _more(self) -> dict[str, Any]:
+        """What it says of itself in a file besides arrays, as JSON; ``_restore`` is given it."""
+        return {}
 
     @property
     def _n_features_out(self) -> int:

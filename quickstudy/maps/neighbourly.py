@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from quickstudy.maps.layout import Floats, Layout
-from quickstudy.maps.pca import Axes
+from quickstudy.maps.pca import Axes, reducing
 
 
 class Neighbourly(Layout):
@@ -22,7 +22,7 @@ class Neighbourly(Layout):
     reduce: int | None
 
     def _fit(self, x: Floats, y: Any) -> Floats:
-        self._axes = None if self.reduce is None or self.reduce >= x.shape[1] else Axes.of(x, self.reduce)
+        self._axes = reducing(x, self.reduce)
         self._x = self._reduced(x)
         return self._lay_out(self._x)
 
@@ -36,9 +36,9 @@ class Neighbourly(Layout):
     def _kept(self) -> Mapping[str, Floats]:
         return {"x": self._x} | ({} if self._axes is None else self._axes.arrays)
 
-    def _restore(self, kept: Mapping[str, Floats]) -> None:
+    def _restore(self, kept: Mapping[str, Floats], about: Mapping[str, Any]) -> None:
         self._x = kept["x"]
-        self._axes = Axes(kept["mean"], kept["directions"]) if "mean" in kept else None
+        self._axes = Axes.among(kept)
         self._forget()
 
     @abstractmethod

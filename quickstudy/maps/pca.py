@@ -25,8 +25,13 @@ class PCA(Layout):
     def _kept(self) -> Mapping[str, Floats]:
         return self._axes.arrays
 
-    def _restore(self, kept: Mapping[str, Floats]) -> None:
+    def _restore(self, kept: Mapping[str, Floats], about: Mapping[str, Any]) -> None:
         self._axes = Axes(**kept)
+
+
+def reducing(x: Floats, count: int | None) -> Axes | None:
+    """The principal axes of (n, d) where it has more than ``count``; None where it may stay as it is."""
+    return None if count is None or count >= x.shape[1] else Axes.of(x, count)
 
 
 class Axes:
@@ -44,6 +49,11 @@ class Axes:
     def __call__(self, x: Floats) -> Floats:
         """(n, k) from (n, d)."""
         return (x - self.mean) @ self.directions.T
+
+    @classmethod
+    def among(cls, kept: Mapping[str, Floats]) -> Axes | None:
+        """Those that were kept, if any were."""
+        return cls(kept["mean"], kept["directions"]) if "mean" in kept else None
 
     @property
     def arrays(self) -> dict[str, Floats]:

@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
+from sklearn.metrics import euclidean_distances
 
 from quickstudy.maps import grid
 
 Floats = NDArray[Any]
 SAMPLE = 2000  # points that are asked about their neighbours among all
 CHUNK = 2**24  # distances at a time
+FEW = 16  # columns, above which distances are quicker as products of matrices
 AROUND = 8  # cells around a cell
 
 
@@ -62,7 +64,8 @@ def of_points(
     """(m,) values of every measure, of all n points or of ``sample`` of them, the same for the same seed.
 
     Neighbours are sought among all points, by Euclidean distances of features (n, d) and of the plane (n, 2).
-    ``labels`` (n,), numbers or text, add accuracy and silhouette; ``cells`` (n, 2) in a grid of ``shape`` add what the grid did.
+    ``labels`` (n,), numbers or text, add accuracy and silhouette; ``cells`` (n, 2) in a grid of ``shape`` add what the
+    grid did.
     Raises ValueError where these are not of the same points, and for too few points for so many neighbours.
     """
     x, y = _rows(features, "features"), _rows(plane, "plane")
@@ -160,7 +163,7 @@ def _chunks(rows: Any, count: int) -> list[Any]:
 
 def _apart(part: Any, points: Floats) -> Floats:
     """(m, n) distances of some points from all; infinite from themselves."""
-    apart = cdist(points[part], points)
+    apart = cdist(points[part], points) if points.shape[1] <= FEW else euclidean_distances(points[part], points)
     apart[np.arange(len(part)), part] = np.inf
     return apart
 

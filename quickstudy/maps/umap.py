@@ -46,20 +46,20 @@ class UMAP(Neighbourly):
 
     def _lay_out(self, x: Floats) -> Floats:
         self._fitted: Fitted | None = self._library(len(x))
-        with _quiet():
+        with quiet():
             return np.array(self._fitted.fit_transform(x))
 
     def _lay_beside(self, x: Floats) -> Floats:
         if self._fitted is None:
             self._fitted = self._again()
-        with _quiet():
+        with quiet():
             return np.array(self._fitted.transform(x))
 
     def _again(self) -> Fitted:
         """The library's object: fitted without a step from the places that came of it."""
         made = self._library(len(self._x))
         made.set_params(n_epochs=0, init=self.embedding_)
-        with _quiet():
+        with quiet():
             made.fit(self._x)
         made.embedding_ = self.embedding_
         made.n_epochs = None  # new points take steps
@@ -82,7 +82,7 @@ class UMAP(Neighbourly):
         self._fitted = None
 
 
-class _quiet(warnings.catch_warnings):  # noqa: N801
+class quiet(warnings.catch_warnings):  # noqa: N801
     """Without what the libraries below it say to their developers."""
 
     def __enter__(self) -> None:

@@ -7,6 +7,9 @@ from quickstudy.recipes import (
     fast_weights,
     in_context,
     intents,
+    maps,
+    maps_grid,
+    maps_tailored,
     mini_imagenet,
     omniglot_fewshot,
     omniglot_gradient,
@@ -30,9 +33,11 @@ TABLES: dict[str, Sequence[AnyCell]] = {
     intents.TABLE: intents.CELLS,
     in_context.TABLE: in_context.CELLS,
     fast_weights.TABLE: fast_weights.CELLS,
+    maps.TABLE: [*maps.CELLS, *maps_tailored.CELLS, *maps_grid.CELLS],
 }
 PICTURES: dict[str, Callable[..., Any]] = {  # Matplotlib figures
     sinusoid.TABLE: sinusoid.picture,
     in_context.TABLE: in_context.picture,
     fast_weights.TABLE: fast_weights.picture,
+    maps.TABLE: maps_tailored.picture,
 }
