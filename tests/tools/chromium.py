@@ -85,7 +85,7 @@ class Chromium:
         self.ask("Network.emulateNetworkConditions", offline=True, **conditions)
 
     def open(self, path: Path, mark: str = "") -> None:
-        """Opens a file and waits until the map is there; ``mark``: what stands after the file's name, such as #webgl."""
+        """Opens a file and waits until the map is there; ``mark``: what follows the file's name, such as #webgl."""
         self.ask("Page.navigate", url=path.resolve().as_uri() + mark)
         self.until("document.readyState === 'complete' && window.map !== undefined")
         self.run("map.ready.then(() => true)")
