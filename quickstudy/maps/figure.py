@@ -30,9 +30,11 @@ ROOM = 1.4  # of a thumbnail beyond the distance that points would have if they 
 def save(path: Path, picture: Picture, *, grid: bool = False) -> None:
     """Writes PNG, SVG or PDF, by the ending: the grid where it is asked for; else thumbnails where they have room;
     else points. Raises ValueError for a grid that is not there."""
+    from matplotlib import rc_context
+
     made = cells(picture) if grid else _readable(picture)
-    with atomic(path) as part:
-        made.savefig(part, format=path.suffix[1:], dpi=300, metadata=_undated(path.suffix))
+    with atomic(path) as part, rc_context({"svg.hashsalt": "quickstudy"}):  # the same map gives the same file
+        made.savefig(part, format=path.suffix[1:], dpi=300, bbox_inches="tight", metadata=_undated(path.suffix))
 
 
 def points(picture: Picture) -> Figure:
@@ -215,5 +217,4 @@ def _bar(figure: Figure, axes: Axes, picture: Picture) -> None:
 
 
 def _undated(suffix: str) -> dict[str, None]:
-    """The same map gives the same file."""
     return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})
