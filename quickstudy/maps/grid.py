@@ -84,9 +84,7 @@ def square(count: int) -> tuple[int, int]:
 def _checked(points: ArrayLike) -> Floats:
     p = np.asarray(points, dtype=np.float64)
     if p.ndim != 2 or p.shape[1] != 2 or not len(p):
-        raise ValueError(
-            f"a grid is made of points (n, 2) of a plane, got an array of {p.shape}; lay features out first"
-        )
+        raise ValueError(f"a grid is made of points (n, 2) of a plane, got {p.shape}; lay out features first")
     if wrong := int((~np.isfinite(p).all(1)).sum()):
         raise ValueError(f"{wrong} of {len(p)} points are no numbers; leave them out, or lay out again")
     if len(p) > 1 and (flat := np.flatnonzero(p.max(0) == p.min(0))).size:

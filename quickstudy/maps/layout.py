@@ -33,8 +33,11 @@ class Layout(TransformerMixin, BaseEstimator, ABC):
     least = 3  # examples to fit
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
-        """Lays out (n, d) features. Raises ValueError for too few, for what is no number, and where all are alike."""
-        X = validate_data(self, X, dtype=[np.float32, np.float64], ensure_min_samples=self.least)  # noqa: N806
+        """Lays out (n, d) features, at least two. Raises ValueError for too few rows or columns, for what is no number,
+        and where all rows are alike."""
+        X = validate_data(  # noqa: N806
+            self, X, dtype=[np.float32, np.float64], ensure_min_samples=self.least, ensure_min_features=2
+        )
         check_spread(X)
         self.embedding_ = np.asarray(self._fit(X, y))
         return self
@@ -73,7 +76,8 @@ class Layout(TransformerMixin, BaseEstimator, ABC):
         tensors, about = opened(Path(path))
         if about["layout"] != cls.__name__:
             raise FileProblem(f"{path} holds a layout of {about['layout']}, expected {cls.__name__}; load it as that")
-        made = cls(**about["options"], **given)
+        options = {key: tuple(value) if isinstance(value, list) else value for key, value in about["options"].items()}
+        made = cls(**options, **given)
         made.n_features_in_ = about["features"]
         parts = {name: tensor.numpy() for name, tensor in tensors.items()}
         made.embedding_ = parts.pop("embedding")
@@ -96,6 +100,11 @@ class Layout(TransformerMixin, BaseEstimator, ABC):
     def _more(self) -> dict[str, Any]:
         """What it says of itself in a file besides arrays, as JSON; ``_restore`` is given it."""
         return {}
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        return tags
 
     @property
     def _n_features_out(self) -> int:

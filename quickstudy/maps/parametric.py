@@ -19,7 +19,7 @@ from torch import Generator, Tensor, nn
 from quickstudy.maps import fitting
 from quickstudy.maps.layout import Floats, Layout
 from quickstudy.maps.pca import Axes, reducing
-from quickstudy.maps.umap import quiet
+from quickstudy.maps.umap import library, made
 
 CLOSEST = 1e-4  # squared distance from which on points push each other away: below, the slope has no bound
 PUSHES = 5  # points that push, for one neighbour that pulls: UMAP's own number
@@ -179,12 +179,10 @@ class ParametricUMAP(Parametric):
         self.progress = progress
 
     def _graph(self, x: Floats) -> tuple[Any, Any, Any]:
-        from umap import umap_
-
-        self._a, self._b = umap_.find_ab_params(1.0, self.apart)
-        count = min(self.neighbours, len(x) - 1)
-        with quiet():
-            near = umap_.fuzzy_simplicial_set(x, count, np.random.RandomState(self.seed), "euclidean")[0].tocoo()
+        found = made(len(x), self.neighbours, self.apart, "euclidean", self.seed)
+        with library():
+            found.set_params(transform_mode="graph").fit(x)
+        self._a, self._b, near = found._a, found._b, found.graph_.tocoo()
         return near.row, near.col, near.data
 
     def _loss(self, a: Tensor, b: Tensor) -> Tensor:

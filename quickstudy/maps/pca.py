@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from sklearn import decomposition
 
 from quickstudy.maps.layout import Floats, Layout
@@ -14,8 +15,6 @@ class PCA(Layout):
     """The two directions in which the features vary most (Pearson, 1901; Hotelling, 1933)."""
 
     def _fit(self, x: Floats, y: Any) -> Floats:
-        if x.shape[1] < 2:
-            raise ValueError(f"a plane has two directions, got {x.shape[1]} feature(s); pass at least two features")
         self._axes = Axes.of(x, 2)
         return self._axes(x)
 
@@ -38,7 +37,7 @@ class Axes:
     """A mean (d,) and directions (k, d)."""
 
     def __init__(self, mean: Floats, directions: Floats) -> None:
-        self.mean, self.directions = mean, directions
+        self.mean, self.directions = mean, np.ascontiguousarray(directions)  # as a file has them
 
     @classmethod
     def of(cls, x: Floats, count: int) -> Axes:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
@@ -73,6 +74,17 @@ def _mean(values: Tensor) -> Tensor:
     """Over those that are numbers; 0 where none is."""
     real = values.isfinite()
     return torch.where(real, values, 0.0).sum() / real.sum().clamp_min(1)
+
+
+def _with(name: str) -> Callable[[Callable[..., Any]], Any]:
+    """A method that is there where this loss has a weight."""
+
+    def there(layout: Tailored) -> bool:
+        if not layout._weights[name]:
+            raise AttributeError(f"this embedding does without {name}; make it with {name}=1.0")
+        return True
+
+    return available_if(there)
 
 
 class Tailored(Layout):
@@ -142,23 +154,23 @@ class Tailored(Layout):
         """(n, 2) places of what it is fitted on."""
         return self.fit(X, y, targets).embedding_
 
+    @_with("reconstruction")
     def inverse_transform(self, plane: Any) -> Floats:
         """(m, d) features of places (m, 2), where reconstruction was learned."""
         check_is_fitted(self, "embedding_")
-        self._needs("reconstruction")
         scaled = fitting.applied(self._net.heads["reconstruction"], np.asarray(plane))
         return self._net.looks.back(torch.from_numpy(scaled)).numpy()
 
+    @_with("classification")
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
         """(m,) labels, where classification was learned."""
         places = self.transform(X)
-        self._needs("classification")
         return self.classes_[fitting.applied(self._net.heads["classification"], places).argmax(1)]
 
+    @_with("regression")
     def predict_targets(self, X: Any) -> Floats:  # noqa: N803
         """(m, k) values, where regression was learned."""
         places = self.transform(X)
-        self._needs("regression")
         return self._net.scale.back(torch.from_numpy(fitting.applied(self._net.heads["regression"], places))).numpy()
 
     def losses(self, X: Any, y: Any = None, targets: Any = None) -> dict[str, Floats]:  # noqa: N803
@@ -229,7 +241,3 @@ class Tailored(Layout):
     def _restore(self, kept: Mapping[str, Floats], about: Mapping[str, Any]) -> None:
         self.classes_, self._values = np.array(about["classes"]), about["values"]
         self._net = fitting.filled(self._made(self.n_features_in_), kept, "net.")
-
-    def _needs(self, name: str) -> None:
-        if not self._weights[name]:
-            raise ValueError(f"this embedding was fitted without {name}; fit it with {name}=1.0")

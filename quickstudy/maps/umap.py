@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from quickstudy.maps.layout import Floats
 from quickstudy.maps.neighbourly import Neighbourly
@@ -45,46 +48,51 @@ class UMAP(Neighbourly):
         self.seed = seed
 
     def _lay_out(self, x: Floats) -> Floats:
-        self._fitted: Fitted | None = self._library(len(x))
-        with quiet():
+        self._fitted: Fitted | None = made(len(x), self.neighbours, self.apart, self.metric, self.seed)
+        with library():
             return np.array(self._fitted.fit_transform(x))
 
     def _lay_beside(self, x: Floats) -> Floats:
         if self._fitted is None:
             self._fitted = self._again()
-        with quiet():
+        with library():
             return np.array(self._fitted.transform(x))
 
     def _again(self) -> Fitted:
         """The library's object: fitted without a step from the places that came of it."""
-        made = self._library(len(self._x))
-        made.set_params(n_epochs=0, init=self.embedding_)
-        with quiet():
-            made.fit(self._x)
-        made.embedding_ = self.embedding_
-        made.n_epochs = None  # new points take steps
-        return made
-
-    def _library(self, count: int) -> Fitted:
-        import umap
-
-        if self.neighbours < 2:
-            raise ValueError(f"UMAP needs at least 2 neighbours, got {self.neighbours}")
-        return umap.UMAP(
-            n_neighbors=min(self.neighbours, count - 1),
-            min_dist=self.apart,
-            metric=self.metric,
-            random_state=self.seed,
-            n_jobs=1 if self.seed is not None else -1,
-        )
+        again = made(len(self._x), self.neighbours, self.apart, self.metric, self.seed)
+        again.set_params(n_epochs=0, init=self.embedding_)
+        with library():
+            again.fit(self._x)
+        again.embedding_ = self.embedding_
+        again.n_epochs = None  # new points take steps
+        return again
 
     def _forget(self) -> None:
         self._fitted = None
 
 
-class quiet(warnings.catch_warnings):  # noqa: N801
-    """Without what the libraries below it say to their developers."""
+def made(count: int, neighbours: int, apart: float, metric: str, seed: int | None) -> Fitted:
+    """The library's object for so many points."""
+    import umap
 
-    def __enter__(self) -> None:
-        super().__enter__()
+    if neighbours < 2:
+        raise ValueError(f"UMAP needs at least 2 neighbours, got {neighbours}")
+    return umap.UMAP(
+        n_neighbors=min(neighbours, count - 1),
+        min_dist=apart,
+        metric=metric,
+        random_state=seed,
+        n_jobs=1 if seed is not None else -1,
+    )
+
+
+@contextmanager
+def library() -> Iterator[None]:
+    """Without what the library and those below it say to their developers; and with as many threads afterwards as
+    before: numba sets those of everything that shares its OpenMP, PyTorch among them."""
+    threads = torch.get_num_threads()
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"umap|sklearn|numba|pynndescent|scipy")
+        yield
+    torch.set_num_threads(threads)
