@@ -23,7 +23,7 @@ class Flat {
       this.image = new ImageData(width, height);
       this.words = new Uint32Array(this.image.data.buffer);
     }
-    this.words.fill(packed(channels(style("--ground"))));
+    this.words.fill(packed(...channels(style("--ground"))));
     if (frame.dim) this.some(frame, 0, 0.16);
     if (frame.thumbs < 1) this.some(frame, 1, 0.9 * (1 - frame.thumbs));
     if (frame.thumbs > 0) this.pictures(frame);
@@ -32,24 +32,21 @@ class Flat {
 
   // Dots of the points that are lit, or of those that are not.
   some(frame, wanted, strength) {
-    const masks = stencils(frame.dot * frame.density, frame.square, strength), pale = frame.pale.map((v) => 255 * v);
+    const masks = stencils(frame.dot * frame.density, frame.square, strength), pale = packed(...frame.pale.map((v) => 255 * v));
     each(frame, frame.dot, (i, x, y) => {
       if (lit[i] !== wanted) return;
       const at = 4 * i, [px, py] = [x * frame.density, y * frame.density];
       const mask = masks[dyes[at + 3]][Math.floor((px - Math.floor(px)) * HALVES)][Math.floor((py - Math.floor(py)) * HALVES)];
-      if (wanted) this.stamp(mask, px, py, dyes[at], dyes[at + 1], dyes[at + 2]);
-      else this.stamp(mask, px, py, ...pale);
+      this.stamp(mask, px, py, wanted ? packed(dyes[at], dyes[at + 1], dyes[at + 2]) : pale);
     });
   }
 
-  stamp({ side, cover }, px, py, red, green, blue) {
-    const { width, height, data } = this.image;
-    const left = Math.floor(px) - (side >> 1), top = Math.floor(py) - (side >> 1);
-    for (let v = Math.max(0, -top); v < Math.min(side, height - top); v++) {
-      for (let u = Math.max(0, -left); u < Math.min(side, width - left); u++) {
-        const share = cover[u + side * v];
-        if (share) blend(data, 4 * (left + u + width * (top + v)), share, red, green, blue);
-      }
+  stamp({ reach, across, down, shares }, px, py, ink) {
+    const { words, image: { width, height } } = this, left = Math.floor(px), top = Math.floor(py);
+    const whole = left >= reach && top >= reach && left < width - reach && top < height - reach;
+    for (let k = 0; k < shares.length; k++) {
+      const u = left + across[k], v = top + down[k];
+      if (whole || (u >= 0 && v >= 0 && u < width && v < height)) blend(words, u + width * v, shares[k], ink);
     }
   }
 
@@ -62,57 +59,62 @@ class Flat {
     each(frame, frame.side, (i, x, y) => {
       if (!lit[i]) return;
       const shelf = this.shelves[Math.floor(i / many)][level], corner = [x, y].map((v) => Math.round(v * frame.density - side / 2));
-      if (colour) this.photo(shelf, i % many, corner, steps, 256 * frame.thumbs, i, edgeOf(frame, side));
+      if (colour) this.photo(shelf, i % many, corner, steps, Math.round(256 * frame.thumbs), i, edgeOf(frame, side));
       else this.drawing(shelf, i % many, corner, steps, gamma, i);
     });
   }
 
   drawing(shelf, k, [left, top], { side, across, down }, gamma, i) {
-    const { width, height, data } = this.image, first = k * shelf.wide * shelf.tall;
-    const [red, green, blue] = dyes.subarray(4 * i, 4 * i + 3);
+    const { words, image: { width, height } } = this, first = k * shelf.wide * shelf.tall;
+    const ink = packed(dyes[4 * i], dyes[4 * i + 1], dyes[4 * i + 2]);
     for (let v = Math.max(0, -top); v < Math.min(side, height - top); v++) {
       const row = down[v];
       if (row < 0) continue;
       for (let u = Math.max(0, -left); u < Math.min(side, width - left); u++) {
         const share = across[u] < 0 ? 0 : gamma[shelf.ink[first + row * shelf.wide + across[u]]];
-        if (share) blend(data, 4 * (left + u + width * (top + v)), share, red, green, blue);
+        if (share) blend(words, left + u + width * (top + v), share, ink);
       }
     }
   }
 
   photo(shelf, k, [left, top], { side, across, down }, share, i, edge) {
-    const { width, height, data } = this.image, first = k * shelf.wide * shelf.tall;
+    const { words, image: { width, height } } = this, first = k * shelf.wide * shelf.tall;
     for (let v = Math.max(0, -top); v < Math.min(side, height - top); v++) {
       for (let u = Math.max(0, -left); u < Math.min(side, width - left); u++) {
         if (down[v] < 0 || across[u] < 0) continue;
         const framed = Math.min(u, v, side - 1 - u, side - 1 - v) < edge;
         const [from, at] = framed ? [dyes, 4 * i] : [shelf.ink, 4 * (first + down[v] * shelf.wide + across[u])];
-        blend(data, 4 * (left + u + width * (top + v)), share, from[at], from[at + 1], from[at + 2]);
+        blend(words, left + u + width * (top + v), share, packed(from[at], from[at + 1], from[at + 2]));
       }
     }
   }
 }
 
-function blend(data, at, share, red, green, blue) {
-  data[at] += (share * (red - data[at])) >> 8;
-  data[at + 1] += (share * (green - data[at + 1])) >> 8;
-  data[at + 2] += (share * (blue - data[at + 2])) >> 8;
+// Mixes a share, of 256, of a colour into a pixel: red and blue at once, in one number, then green.
+function blend(words, at, share, ink) {
+  const under = words[at], rest = 256 - share;
+  const ends = (Math.imul(ink & 0xff00ff, share) + Math.imul(under & 0xff00ff, rest)) >>> 8;
+  const green = (Math.imul(ink & 0xff00, share) + Math.imul(under & 0xff00, rest)) >>> 8;
+  words[at] = 0xff000000 | (ends & 0xff00ff) | (green & 0xff00);
 }
 
-function packed([red, green, blue]) {
-  return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+function packed(red, green, blue) {
+  return (255 << 24) | (blue << 16) | (green << 8) | red;
 }
 
-// How much of each pixel a dot covers, of 256, for every shape and place within a pixel.
+// The pixels that a dot covers and how much of each, of 256, for every shape and place within a pixel.
 function stencils(radius, square, strength) {
-  const side = 2 * Math.ceil(radius + 0.5) + 1;
+  const reach = Math.ceil(radius + 0.5), side = 2 * reach + 1;
   const made = (shape, dx, dy) => {
-    const cover = new Uint16Array(side * side);
+    const covered = [];
     for (let k = 0; k < side * side; k++) {
-      const p = [(k % side) - (side >> 1) - dx, Math.floor(k / side) - (side >> 1) - dy].map((v) => v / radius);
-      cover[k] = 256 * strength * Math.min(1, Math.max(0, 0.5 - outline(shape, p, square) * radius));
+      const [u, v] = [(k % side) - reach, Math.floor(k / side) - reach];
+      const edge = outline(shape, [(u - dx) / radius, (v - dy) / radius], square);
+      const share = Math.floor(256 * strength * Math.min(1, Math.max(0, 0.5 - edge * radius)));
+      if (share) covered.push([u, v, share]);
     }
-    return { side, cover };
+    const [across, down, shares] = [0, 1, 2].map((part) => Int16Array.from(covered, (one) => one[part]));
+    return { reach, across, down, shares };
   };
   const within = Array.from({ length: HALVES }, (_, k) => (k + 0.5) / HALVES - 0.5);
   return Array.from({ length: SHAPES }, (_, shape) => within.map((dx) => within.map((dy) => made(shape, dx, dy))));

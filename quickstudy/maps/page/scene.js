@@ -30,7 +30,8 @@ function mixed(a, b, share) {
 function framing(density) {
   const { eye, morph } = state, t = eased(morph), far = spacing.map * eye.scale, step = spacing.grid * eye.scale;
   const ready = given.sheets && shelf.filter(Boolean).length === given.sheets.count;
-  const thumbs = ready ? mixed(smooth(11, 18, far), smooth(4.5, 7, step), t) : 0;
+  const shade = ready ? mixed(smooth(11, 18, far), smooth(4.5, 7, step), t) : 0;
+  const thumbs = shade < 0.03 ? 0 : shade; // what would hardly be seen is not drawn
   const side = mixed(Math.max(1.3 * far, 8), 0.98 * step, t);
   return {
     ...size(), eye, morph, density, dim, thumbs, side,
