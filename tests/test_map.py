@@ -129,7 +129,15 @@ def test_a_run_is_shown_by_its_embedding(call, refused, tmp_path):
     assert made.thumbnails.shape == (60, 28, 28)
     assert {name.rsplit(" ", 1)[0] for name in made.ids} == set(made.columns["class"])
     assert "no layer" in refused(run, "--layer", "nothing", "--layout", "pca", "--out", tmp_path / "other.html")
-    assert "its own embedding" in refused(run, "--embedding", "pixels")
+    assert "their own embedding" in refused(run, "--embedding", "pixels")
+
+
+def test_shipped_weights_are_shown_their_data_or_others(call, refused, features, tmp_path):
+    call("glyphs", "--layout", "pca", "--limit", 50, "--out", tmp_path / "map.npz")
+    assert load(tmp_path / "map.npz").title == "glyphs by the shipped weights glyphs, pca"
+    call("omniglot", "--data", "glyphs", "--layout", "pca", "--limit", 50, "--out", tmp_path / "map.npz")
+    assert load(tmp_path / "map.npz").title == "glyphs by the shipped weights omniglot, pca"
+    assert "what is drawn" in refused(features, "--data", "mnist")
 
 
 def test_what_cannot_be_drawn_is_refused_in_a_line(refused, features, tmp_path):

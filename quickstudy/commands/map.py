@@ -23,6 +23,7 @@ def run(
     out: Path | None,
     layout: str,
     options: Sequence[str],
+    data: str | None,
     layer: str | None,
     embedding: str | None,
     color: str | None,
@@ -37,7 +38,7 @@ def run(
     if Path(subject).suffix == ".npz" and picture.is_map(Path(subject)):
         made = picture.load(Path(subject))
     else:
-        found = source(subject, layer=layer, embedding=embedding, limit=limit, seed=seed)
+        found = source(subject, data=data, layer=layer, embedding=embedding, limit=limit, seed=seed)
         made = laid_out(found, layout, options)
     made = coloured(made, color)
     _write(path, made, grid)
