@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from torch import Tensor
@@ -26,12 +26,24 @@ TELLS = {
 
 
 def page(
-    title: str, history: History, *, scenario: str, facts: Mapping[str, str], samples: Tensor | None = None
+    title: str,
+    history: History,
+    *,
+    scenario: str,
+    facts: Mapping[str, str],
+    samples: Tensor | None = None,
+    sections: Sequence[str] = (),
 ) -> str:
     """One HTML page. ``samples`` (n, c, h, w): what a generator draws of its past; ``facts["command"]`` is how to make
-    the page anew."""
+    the page anew; ``sections`` are further ones, as HTML."""
     sheets = gallery.Sheets()
-    parts = (_headline(title, history, scenario), _matrix(history), _measures(history), _drawn(samples, sheets))
+    parts = (
+        _headline(title, history, scenario),
+        _matrix(history),
+        *sections,
+        _measures(history),
+        _drawn(samples, sheets),
+    )
     return document(title, "".join(parts) + listed(facts), sheets)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from quickstudy.storage import Run
 from quickstudy.tasks import Stream
 
 S = TypeVar("S")
+Watch = Callable[[Learner, Stream, int, Any], None]
 TOGETHER = 1000  # questions asked at a time
 
 
@@ -48,9 +49,12 @@ class History:
         }
 
 
-def live(learner: Learner[S], stream: Stream, *, run: Run | None = None, progress: bool = False) -> tuple[S, History]:
+def live(
+    learner: Learner[S], stream: Stream, *, run: Run | None = None, watch: Watch | None = None, progress: bool = False
+) -> tuple[S, History]:
     """The state after all contexts, and the history. With a ``run``, a killed life goes on from its folder at the
-    context in which it was killed, and ends with the same bits."""
+    context in which it was killed, and ends with the same bits. ``watch`` is shown the learner, the stream, the number
+    of contexts and the state, at first and after every context, before that is in the checkpoint."""
     devices.prepare()
     state, history = learner.init(stream.way), History()
     kept = run.load_checkpoint() if run is not None else None
@@ -61,6 +65,8 @@ def live(learner: Learner[S], stream: Stream, *, run: Run | None = None, progres
     with torch.no_grad():
         if not history.accuracy:
             history.accuracy.append(exams(learner, state, stream))
+            if watch is not None:
+                watch(learner, stream, 0, state)
         for number in range(len(history.accuracy) - 1, len(stream)):
             begun = time.monotonic()
             state = _learned(learner, state, stream, number, progress)
@@ -68,6 +74,8 @@ def live(learner: Learner[S], stream: Stream, *, run: Run | None = None, progres
             history.nbytes.append(tree.nbytes(state))
             history.examples.append(stored(state))
             history.accuracy.append(exams(learner, state, stream))
+            if watch is not None:
+                watch(learner, stream, number + 1, state)
             if run is not None:
                 run.save_checkpoint(dict(tree.items(state)), dataclasses.asdict(history))
     if run is not None:

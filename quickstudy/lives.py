@@ -16,7 +16,7 @@ from quickstudy.core import Learner
 from quickstudy.data import Pool
 from quickstudy.experiment import versions
 from quickstudy.files import FileProblem
-from quickstudy.lifelong import History, live
+from quickstudy.lifelong import History, Watch, live
 from quickstudy.storage import Run
 from quickstudy.tasks import Stream, streams
 
@@ -112,7 +112,9 @@ class Lifelong:
         if self.run is not None and self.method not in learners.__all__:
             raise ValueError(f"a run is of a learner such as prototypes; {self.method} starts from nothing")
 
-    def go(self, folder: Path, *, progress: bool = False) -> tuple[Learner, Any, Stream, History]:
+    def go(
+        self, folder: Path, *, watch: Watch | None = None, progress: bool = False
+    ) -> tuple[Learner, Any, Stream, History]:
         """Lives into the folder, or goes on with what it holds."""
         stream = self.contexts()
         learner = self.build(stream)
@@ -124,7 +126,7 @@ class Lifelong:
             raise FileProblem(f"{folder} holds a life that was asked something else; choose another folder")
         if run.config["stream_sha256"] != stream.sha256:
             raise FileProblem(f"{folder} was lived on another {self.stream}; the data have changed since")
-        state, history = live(learner, stream, run=run, progress=progress)
+        state, history = live(learner, stream, run=run, watch=watch, progress=progress)
         return learner, state, stream, history
 
     def _few_shot(self, stream: Stream) -> Learner:

@@ -31,8 +31,10 @@ def page(
     pictures: Pictures | None = None,
     unseen: bool = True,
     sections: Sequence[str] = (),
+    mapped: Callable[[gallery.Sheets], str] | None = None,
 ) -> str:
-    """One HTML page about one learner, or several on the same tasks; ``sections`` are further ones, as HTML.
+    """One HTML page about one learner, or several on the same tasks; ``sections`` are further ones, as HTML; ``mapped``
+    makes one from the page's sheets of pictures.
 
     ``facts`` are listed as they are; ``facts["command"]`` is how to reproduce the page. ``pictures(class)`` gives a
     (c, h, w) example for the hardest pairs; ``unseen``: whether the tasks' classes were kept from training.
@@ -43,6 +45,7 @@ def page(
             _headline(title, evaluations, unseen, bool(sections)),
             _results(evaluations),
             gallery.tasks(evaluations, sheets, _best(evaluations)) if evaluations else "",
+            mapped(sheets) if mapped else "",
             "".join(sections),
             _curves(curves or {}, [e.name for e in evaluations]),
             _pairs(evaluations, pictures, sheets),

@@ -24,7 +24,7 @@ LAYERS = [
     {"lives"},
     {"charts"},
     {"maps", "molecules"},
-    {"gallery", "inside", "plot", "report", "life_report"},
+    {"gallery", "inside", "learner_maps", "plot", "report", "life_report"},
     {"estimator", "optim", "recipes", "studio"},
     {"commands"},
     {"__main__"},

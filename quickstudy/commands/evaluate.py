@@ -6,13 +6,13 @@ import functools
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from quickstudy import inside
+from quickstudy import inside, learner_maps
 from quickstudy import report as pages
 from quickstudy.commands.subjects import Subject, common, splits, subject
 from quickstudy.commands.tasks import TestTasks
@@ -23,6 +23,7 @@ from quickstudy.evaluate import Evaluation
 from quickstudy.evaluate import compare as paired
 from quickstudy.evaluate import evaluate as measure
 from quickstudy.experiment import usual_way, versions
+from quickstudy.gallery import Sheets
 from quickstudy.instances import instances
 from quickstudy.storage import Run
 from quickstudy.tasks import Episodes, episodes
@@ -60,7 +61,8 @@ def report(folder: Path, on: TestTasks, out: Path | None) -> None:
     (result,), name, pools = _measure([measured], on)
     path = out or folder / "report.html"
     looks = _looks(measured, pools, on)
-    write_page(path, measured.name, [result], name, pools, {measured.name: run.metrics["curve"]}, looks)
+    curves = {measured.name: run.metrics["curve"]}
+    write_page(path, measured.name, [result], name, pools, curves, looks, _mapped(measured, result, pools))
     print(line(result))
     print(f"page: {path}", file=sys.stderr)
 
@@ -73,6 +75,7 @@ def write_page(
     pools: Splits,
     curves: dict[str, list[dict[str, float]]],
     sections: Sequence[str] = (),
+    mapped: Callable[[Sheets], str] | None = None,
 ) -> None:
     """The page of these evaluations, with what is needed to make it again."""
     first = results[0]
@@ -85,7 +88,16 @@ def write_page(
     }
     unseen = set(pools.test.names).isdisjoint(pools.train.names)
     pictures = functools.partial(_example, pools)
-    page = pages.page(title, results, facts=facts, curves=curves, pictures=pictures, unseen=unseen, sections=sections)
+    page = pages.page(
+        title,
+        results,
+        facts=facts,
+        curves=curves,
+        pictures=pictures,
+        unseen=unseen,
+        sections=sections,
+        mapped=mapped,
+    )
     pages.save(path, page)
 
 
@@ -161,6 +173,12 @@ def _looks(measured: Subject, pools: Splits, on: TestTasks) -> list[str]:
     streams = measured.asked.streams(_pool(pools, on))
     by_instance = inside.by_instance([instances(made, streams, on.tasks, name=measured.name)], MOST_INSTANCES)
     return [by_instance, inside.section(made, streams[0], streams.way, measured.name)]
+
+
+def _mapped(measured: Subject, result: Evaluation, pools: Splits) -> Callable[[Sheets], str]:
+    """The first task as the learner sees it."""
+    made = measured.build(pools).cpu()
+    return lambda sheets: learner_maps.episode(made, result.shown[0], sheets, measured.name)
 
 
 def _pool(pools: Splits, on: TestTasks) -> Pool:

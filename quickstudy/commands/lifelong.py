@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Generator, Tensor
 
-from quickstudy import learners, life_report, report
+from quickstudy import learner_maps, learners, life_report, report
 from quickstudy.commands.subjects import parse
 from quickstudy.core import Learner
 from quickstudy.learners.generative import Generated
@@ -36,8 +36,10 @@ def start(given: Sequence[Any], out: Path | None, resume: Path | None, json: boo
     stream = re.sub(r"[^\w.-]+", "-", asked.stream).strip("-")  # a folder's path is no name of one
     name = f"{asked.method}-{stream}-{asked.scenario}-seed{asked.seed}"
     folder = out or Path("runs") / "lifelong" / name
-    learner, state, contexts, history = asked.go(folder, progress=sys.stderr.isatty())
-    report.save(folder / "report.html", _page(asked, folder, history, _samples(learner, state)))
+    watched = learner_maps.Watched(folder / "maps.json")
+    learner, state, contexts, history = asked.go(folder, watch=watched, progress=sys.stderr.isatty())
+    page = _page(asked, folder, history, _samples(learner, state), learner_maps.life(watched))
+    report.save(folder / "report.html", page)
     if json:
         found = {"method": asked.method, "stream": asked.stream, "scenario": asked.scenario, "way": contexts.way}
         print(text.dumps(found | {"accuracy": history.accuracy, "measures": history.measures()}))
@@ -46,12 +48,12 @@ def start(given: Sequence[Any], out: Path | None, resume: Path | None, json: boo
     print(f"run folder: {folder}; its page: {folder / 'report.html'}", file=sys.stderr)
 
 
-def _page(asked: Lifelong, folder: Path, history: History, samples: Tensor | None) -> str:
+def _page(asked: Lifelong, folder: Path, history: History, samples: Tensor | None, moved: str) -> str:
     usual = dataclasses.asdict(Lifelong())
     facts = {key: str(value) for key, value in dataclasses.asdict(asked).items() if value != usual[key]}
     facts["command"] = f"quickstudy lifelong --resume {folder}"
     title = f"{asked.method} on {asked.stream}"
-    return life_report.page(title, history, scenario=asked.scenario, facts=facts, samples=samples)
+    return life_report.page(title, history, scenario=asked.scenario, facts=facts, samples=samples, sections=[moved])
 
 
 def _samples(learner: Learner, state: Any) -> Tensor | None:

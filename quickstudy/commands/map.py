@@ -10,6 +10,7 @@ from quickstudy.commands.map_sources import Source, source
 from quickstudy.commands.options import parse
 from quickstudy.maps import assign, figure, page, picture, summary, worded
 from quickstudy.maps.grid import square
+from quickstudy.maps.layout import Layout
 from quickstudy.maps.layouts import LAYOUTS
 from quickstudy.maps.picture import Picture
 
@@ -22,6 +23,7 @@ def run(
     out: Path | None,
     layout: str,
     options: Sequence[str],
+    data: str | None,
     layer: str | None,
     embedding: str | None,
     color: str | None,
@@ -36,7 +38,7 @@ def run(
     if Path(subject).suffix == ".npz" and picture.is_map(Path(subject)):
         made = picture.load(Path(subject))
     else:
-        found = source(subject, layer=layer, embedding=embedding, limit=limit, seed=seed)
+        found = source(subject, data=data, layer=layer, embedding=embedding, limit=limit, seed=seed)
         made = laid_out(found, layout, options)
     made = coloured(made, color)
     _write(path, made, grid)
@@ -81,7 +83,7 @@ def say(what: str) -> None:
     print(what, file=sys.stderr)
 
 
-def _layout(name: str, options: Sequence[str]):  # noqa: ANN202
+def _layout(name: str, options: Sequence[str]) -> Layout:
     if name not in LAYOUTS:
         raise ValueError(f"there is no layout {name!r}; there are {', '.join(LAYOUTS)}")
     try:

@@ -11,8 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from quickstudy import data as datasets
 from quickstudy import experiment
 from quickstudy.commands.subjects import subject
+from quickstudy.core import Learner
+from quickstudy.data import Pool
 from quickstudy.data.folder import class_files
 from quickstudy.data.pictures import stacked
 from quickstudy.data.reading import ink, read
@@ -21,7 +24,7 @@ from quickstudy.estimator.choosing import Asked, untaught
 from quickstudy.estimator.inputs import files_of, tensors
 from quickstudy.files import FileProblem
 from quickstudy.maps import arrays, features
-from quickstudy.maps.embedding import embedding
+from quickstudy.maps.embedding import embedding as embedding_of
 from quickstudy.maps.quality import sampled
 from quickstudy.storage import Run
 
@@ -43,16 +46,21 @@ class Source:
     ids: np.ndarray | None = None
 
 
-def source(name: str, *, layer: str | None, embedding: str | None, limit: int, seed: int) -> Source:
+def source(name: str, *, data: str | None, layer: str | None, embedding: str | None, limit: int, seed: int) -> Source:
     """What NAME stands for. Raises FileProblem or ValueError where it is nothing that can be laid out."""
     path = Path(name)
     if limit < 1:
         raise ValueError(f"--limit is at least 1, got {limit}")
+    if (path / "config.json").is_file() or (name in shipped.names() and not path.exists()):
+        _refuse(embedding, "--embedding", "a run, and shipped weights, have their own embedding")
+        learner, told, pool = _trained(path, data) if path.exists() else _shipped(name, data)
+        return _of_pool(embedding_of(learner), pool, told, layer, limit, seed)
     if not path.exists():
-        raise FileProblem(f"{name} does not exist; name a run folder, a folder of pictures, or a file features.npz")
-    if (path / "config.json").is_file():
-        _refuse(embedding, "--embedding", "a run has its own embedding")
-        return _of_run(path, layer, limit, seed)
+        raise FileProblem(
+            f"{name} does not exist; name a run folder, shipped weights ({', '.join(shipped.names())}), a folder of "
+            "pictures, or a file features.npz"
+        )
+    _refuse(data, "--data", "what is drawn is what is named")
     if path.is_dir():
         return _of_folder(path, layer, embedding, limit, seed)
     if path.suffix == ".npz":
@@ -61,25 +69,29 @@ def source(name: str, *, layer: str | None, embedding: str | None, limit: int, s
     raise FileProblem(f"{name} is neither a run folder, nor a folder of pictures, nor an .npz file of features")
 
 
-def _of_run(path: Path, layer: str | None, limit: int, seed: int) -> Source:
-    """The embedding of pictures of test classes; with ``layer``, that layer of the whole learner's nets."""
+def _trained(path: Path, name: str | None) -> tuple[Learner, str, Pool]:
+    """A run's learner, in words what it is shown, and the test classes of its own data, or of others in its size."""
     run, found = Run.open(path), subject(str(path))
     splits = found.asked.splits()
-    learner = experiment.trained(run, splits)
-    pool = splits.test
+    shown = splits if name is None else datasets.load(name, size=splits.train.shape[-1])
+    return experiment.trained(run, splits), f"{name or found.asked.data} by {found.name}", shown.test
+
+
+def _shipped(name: str, data: str | None) -> tuple[Learner, str, Pool]:
+    """Likewise of shipped weights, whose data have their name."""
+    taught = shipped.load(name)
+    pool = datasets.load(data or name, size=taught.recipe.looks.shape[-1]).test
+    return taught.learner, f"{data or name} by the shipped weights {name}", pool
+
+
+def _of_pool(net: nn.Module, pool: Pool, told: str, layer: str | None, limit: int, seed: int) -> Source:
+    """Pictures of a pool through a net, or up to one of its layers."""
     rows = sampled(len(pool.images), limit, seed)
-    net = embedding(learner)
-    names = np.array(pool.names)[pool.labels.numpy()[rows]]
     images = pool.images.cpu()[torch.from_numpy(rows)]
-    place = rows - pool.starts.numpy()[pool.labels.numpy()[rows]]
-    return Source(
-        features(net, layer or "", images),
-        f"{found.asked.data} by {found.name}",
-        _by_class(names),
-        names,
-        _shown(images),
-        np.array([f"{name} {i + 1}" for name, i in zip(names, place, strict=True)]),
-    )
+    numbers = pool.labels.numpy()[rows]
+    names, place = np.array(pool.names)[numbers], rows - pool.starts.numpy()[numbers]
+    ids = np.array([f"{name} {i + 1}" for name, i in zip(names, place, strict=True)])
+    return Source(features(net, layer or "", images), told, _by_class(names), names, _shown(images), ids)
 
 
 def _of_folder(path: Path, layer: str | None, named: str | None, limit: int, seed: int) -> Source:
@@ -91,10 +103,7 @@ def _of_folder(path: Path, layer: str | None, named: str | None, limit: int, see
     drawings = bool((images.amax(1) == images.amin(1)).all())
     images = ink(images) if drawings else images
     chosen = named or (shipped.USUAL if drawings else "pixels")
-    if chosen == "pixels":
-        found = _pixels(images)
-    else:
-        found = _embedded(files, chosen, layer)
+    found = _pixels(images) if chosen == "pixels" else _embedded(files, chosen, layer)
     columns = {} if names is None else _by_class(names)
     ids = np.array([str(file.relative_to(path)) for file in files])
     return Source(found, f"{path.resolve().name} by {chosen}", columns, names, _shown(images), ids)

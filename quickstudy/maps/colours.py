@@ -8,12 +8,19 @@ import numpy as np
 
 from quickstudy.charts import COLOURS
 
-# The charts' six, and six more chosen for the largest distance in OKLab to all before, seen with full colour vision and
-# with each of the three kinds of colour blindness (Machado et al. 2009), at least 1.75:1 against white and 2.2:1 against
-# the dark ground.
+# The charts' six, and six more, each chosen for the largest distance in OKLab to all before it, seen with full colour
+# vision and with each of the three kinds of colour blindness (Machado et al. 2009), at least 1.75:1 against white and
+# 2.2:1 against the dark ground.
 CATEGORIES = (*COLOURS, "#b4cf48", "#6cbdf3", "#902d3f", "#fc90ab", "#5a3f99", "#aba26c")
 SHAPES = ("disc", "square", "triangle", "diamond", "ring")  # the next shape begins where the colours begin again
-RAMP = ("#443983", "#31688e", "#21918c", "#35b779", "#90d743", "#ddd02c")  # viridis without its ends (Smith, van der Walt)
+RAMP = (
+    "#443983",
+    "#31688e",
+    "#21918c",
+    "#35b779",
+    "#90d743",
+    "#ddd02c",
+)  # viridis without its ends
 UNKNOWN = "#9aa1a8"  # a number that is nan
 
 

@@ -30,9 +30,11 @@ ROOM = 1.4  # of a thumbnail beyond the distance that points would have if they 
 def save(path: Path, picture: Picture, *, grid: bool = False) -> None:
     """Writes PNG, SVG or PDF, by the ending: the grid where it is asked for; else thumbnails where they have room;
     else points. Raises ValueError for a grid that is not there."""
+    from matplotlib import rc_context
+
     made = cells(picture) if grid else _readable(picture)
-    with atomic(path) as part:
-        made.savefig(part, format=path.suffix[1:], dpi=300, metadata=_undated(path.suffix))
+    with atomic(path) as part, rc_context({"svg.hashsalt": "quickstudy"}):  # the same map gives the same file
+        made.savefig(part, format=path.suffix[1:], dpi=300, bbox_inches="tight", metadata=_undated(path.suffix))
 
 
 def points(picture: Picture) -> Figure:
@@ -40,10 +42,13 @@ def points(picture: Picture) -> Figure:
     figure, axes = _frame(picture)
     size = float(np.clip(2.2e4 / len(picture), 1.0, 30.0))
     order = np.random.Generator(np.random.Philox(0)).permutation(len(picture))
-    for name, rows, tone, mark in _groups(picture):
-        mine = order[np.isin(order, rows)] if len(rows) < len(order) else order
-        at = picture.points[mine]
-        axes.scatter(*at.T, s=size, c=tone if isinstance(tone, str) else tone[mine], marker=mark, linewidths=0, label=name)
+    marks, tone = np.full(len(picture), "o", dtype="<U8"), tones(picture) / 255
+    for _, rows, _, mark in _groups(picture):
+        marks[rows] = mark
+    for mark in np.unique(marks):
+        rows = order[marks[order] == mark]
+        x, y = picture.points[rows].T
+        axes.scatter(x, y, s=size, c=tone[rows], marker=str(mark), linewidths=0)
     axes.set_aspect("equal", "datalim")
     _explain(figure, axes, picture)
     return figure
@@ -182,7 +187,8 @@ def _names(axes: Axes, groups: list, where: np.ndarray) -> None:
 
     for name, rows, _, _ in groups:
         short = name if len(name) <= 24 else f"{name[:23]}…"
-        text = axes.text(*densest(where[rows]), short, ha="center", va="center", fontsize=8, parse_math=False)
+        x, y = densest(where[rows])
+        text = axes.text(x, y, short, ha="center", va="center", fontsize=8, parse_math=False)
         text.set(fontweight="bold", path_effects=[withStroke(linewidth=2.2, foreground="white")])
 
 
@@ -203,12 +209,12 @@ def _bar(figure: Figure, axes: Axes, picture: Picture) -> None:
 
     name, values = next(iter(picture.columns.items()))
     scale = Normalize(np.nanmin(values), np.nanmax(values))
-    bar = figure.colorbar(ScalarMappable(scale, LinearSegmentedColormap.from_list("ramp", colours.RAMP)), ax=axes, shrink=0.5)
+    ramp = LinearSegmentedColormap.from_list("ramp", colours.RAMP)
+    bar = figure.colorbar(ScalarMappable(scale, ramp), ax=axes, shrink=0.5)
     bar.outline.set_visible(False)
     bar.ax.set_title(name, fontsize=8, parse_math=False)
     bar.ax.tick_params(labelsize=7)
 
 
 def _undated(suffix: str) -> dict[str, None]:
-    """The same map gives the same file."""
     return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})

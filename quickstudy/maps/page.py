@@ -22,8 +22,11 @@ PARTS = ("data", "colour", "space", "view", "scene", "gl", "flat", "words", "cho
 
 
 def page(picture: Picture, *, grid: bool = False, seed: int = 0) -> str:
-    """The map as one HTML page, which begins with the ``grid`` where there is one and it is asked for. Points are kept in an order drawn by ``seed``, so that none of the categories lies on
-    top of the others; the page knows the row of each."""
+    """The map as one HTML page, which begins with the ``grid`` where that is asked for and there.
+
+    Points are drawn in an order that comes from ``seed``, so that no category lies on top of all others; the page knows
+    the row of each.
+    """
     order = np.random.Generator(np.random.Philox(seed)).permutation(len(picture))
     drawn = None if picture.thumbnails is None else sheets(picture.thumbnails[order])
     style, code = _text("page.css"), "\n".join(_text(f"{part}.js") for part in PARTS)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,7 @@ class Picture:
     def save(self, path: Path) -> None:
         """One .npz file, which ``load`` and NumPy read without pickle."""
         notes = {"format": FORMAT, "title": self.title, "quality": list(self.quality), "columns": list(self.columns)}
-        parts = {"points": self.points, NOTES: np.array(json.dumps(notes | {"shape": self.shape}))}
+        parts: dict[str, Any] = {"points": self.points, NOTES: np.array(json.dumps(notes | {"shape": self.shape}))}
         parts |= {COLUMN + str(i): column for i, column in enumerate(self.columns.values())}
         optional = {"thumbnails": self.thumbnails, "cells": self.cells, "ids": self.ids}
         parts |= {name: part for name, part in optional.items() if part is not None}

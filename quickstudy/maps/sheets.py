@@ -29,7 +29,7 @@ class Sheets:
 
 
 def sheets(thumbnails: np.ndarray, *, most: int | None = None) -> Sheets:
-    """The sheets of (n, h, w) drawings, without loss, or of (n, h, w, 3) photographs; ``most``: pixels of all of them."""
+    """The sheets of (n, h, w) drawings, without loss, or of (n, h, w, 3) photographs; ``most``: pixels in all."""
     colour = thumbnails.ndim == 4
     height, width = _fitting(thumbnails.shape[:3], most or (PHOTOGRAPHS if colour else DRAWINGS))
     cell = (-(-height // BLOCK) * BLOCK, -(-width // BLOCK) * BLOCK)

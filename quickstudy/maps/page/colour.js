@@ -13,6 +13,7 @@ function mixDyes(dark) {
   stops.forEach((rgb, k) => document.documentElement.style.setProperty(`--ramp${k}`, css(rgb)));
 }
 
+// Red, green and blue of #rrggbb.
 function channels(hex) {
   return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 }

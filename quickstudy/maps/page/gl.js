@@ -1,34 +1,33 @@
-// Points and thumbnails by WebGL 2: every point is a small square that the graphics card places, colours and fills.
+// Points and thumbnails by WebGL 2: the graphics card places, colours and fills them.
 
 const PLACED = `#version 300 es
 precision highp float;
-in vec2 corner, here, there;
+in vec2 here, there;
 in vec4 look;
 in float light;
 uniform vec2 view;
 uniform vec3 eye;
-uniform float morph, reach;
-out vec2 at;
+uniform float morph;
 out vec3 dye;
 flat out float shape;
-bool placed(float wanted) {
+void place(vec2 beside, float wanted) {
   float late = 0.35 * clamp(0.5 + 0.5 * here.x, 0.0, 1.0);
   float t = smoothstep(0.0, 1.0, clamp(1.35 * morph - late, 0.0, 1.0));
-  vec2 p = (mix(here, there, t) - eye.xy) * eye.z + corner * reach;
-  at = corner;
+  vec2 p = (mix(here, there, t) - eye.xy) * eye.z + beside;
   dye = look.rgb;
   shape = floor(look.a * 255.0 + 0.5);
   bool shown = (light > 0.5) == (wanted > 0.5);
   gl_Position = shown ? vec4(p / view * vec2(2.0, -2.0), 0.0, 1.0) : vec4(2.0, 2.0, 2.0, 1.0);
-  return shown;
 }
 `;
 const DOT_PLACED = `${PLACED}
-uniform float wanted;
-void main() { placed(wanted); }`;
+uniform float wanted, sharp;
+void main() {
+  place(vec2(0.0), wanted);
+  gl_PointSize = 2.0 * sharp;
+}`;
 const DOT_FILLED = `#version 300 es
 precision highp float;
-in vec2 at;
 in vec3 dye;
 flat in float shape;
 uniform float sharp, square, strength, wanted;
@@ -43,18 +42,20 @@ float edge(vec2 p) {
   return abs(length(p) - 0.68) - 0.26;
 }
 void main() {
-  float share = clamp(0.5 - edge(at) * sharp, 0.0, 1.0) * strength;
+  float share = clamp(0.5 - edge(2.0 * gl_PointCoord - 1.0) * sharp, 0.0, 1.0) * strength;
   if (share <= 0.0) discard;
   colour = vec4((wanted > 0.5 ? dye : pale) * share, share);
 }`;
 const THUMB_PLACED = `${PLACED}
+in vec2 corner;
+uniform float reach;
 uniform vec4 sized; // cell width and height, thumbnail width and height, in pixels of the sheet
 uniform vec2 sheet;
 uniform int across;
-out vec2 pixel;
+out vec2 at, pixel;
 flat out vec4 bounds; // half a texel within the thumbnail, so that no neighbour is seen
 void main() {
-  placed(1.0);
+  place(corner * reach, 1.0);
   vec2 first = vec2(gl_InstanceID % across, gl_InstanceID / across) * sized.xy;
   float longest = max(sized.z, sized.w);
   vec2 inside = vec2(corner.x, corner.y) * longest * 0.5 + sized.zw * 0.5;
@@ -83,7 +84,7 @@ void main() {
 class Glass {
   // The drawing surface, or an error where the browser has no WebGL 2.
   constructor(canvas) {
-    const gl = canvas.getContext("webgl2", { antialias: false, alpha: true, powerPreference: "high-performance" });
+    const gl = canvas.getContext("webgl2", { antialias: false, powerPreference: "high-performance" });
     if (!gl) throw new Error("no WebGL 2");
     this.gl = gl;
     this.prepare();
@@ -96,6 +97,7 @@ class Glass {
     this.dots = program(gl, DOT_PLACED, DOT_FILLED);
     this.thumbs = program(gl, THUMB_PLACED, THUMB_FILLED);
     this.textures = [];
+    [, this.largest] = gl.getParameter(gl.ALIASED_POINT_SIZE_RANGE);
     const corners = new Float32Array([-1, -1, 1, -1, -1, 1, 1, 1]);
     this.buffers = { corner: buffer(gl, corners), here: buffer(gl, onMap.places), there: buffer(gl, onGrid.places), look: buffer(gl, dyes), light: buffer(gl, lit) };
     gl.enable(gl.BLEND);
@@ -130,21 +132,20 @@ class Glass {
   // Dots of the points that are lit, or of those that are not.
   some(frame, wanted, strength) {
     const gl = this.gl, its = this.dots;
-    this.use(its, frame, 0);
-    gl.uniform1f(its.reach, frame.dot);
-    gl.uniform1f(its.sharp, frame.dot * frame.density);
+    this.use(its, frame, 0, 0);
+    gl.uniform1f(its.sharp, Math.min(frame.dot * frame.density, this.largest / 2));
     gl.uniform1f(its.square, frame.square);
     gl.uniform1f(its.strength, strength);
     gl.uniform1f(its.wanted, wanted);
     gl.uniform3fv(its.pale, frame.pale);
-    gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, count);
+    gl.drawArrays(gl.POINTS, 0, count);
   }
 
   // Thumbnails, sheet by sheet.
   pictures(frame) {
     const gl = this.gl, its = this.thumbs, { cell, size, each, across, colour } = given.sheets;
     this.textures.forEach((sheet, i) => {
-      this.use(its, frame, i * each);
+      this.use(its, frame, i * each, 1);
       gl.bindTexture(gl.TEXTURE_2D, sheet.texture);
       const magnified = (frame.side * frame.density) / Math.max(...size) > 1.5 && !colour ? gl.NEAREST : gl.LINEAR;
       gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, magnified);
@@ -154,25 +155,39 @@ class Glass {
       gl.uniform1i(its.across, across);
       gl.uniform1f(its.strength, frame.thumbs);
       gl.uniform1f(its.photo, Number(colour));
-      gl.uniform1f(its.gamma, mixed(0.6, 1, smooth(10, 36, frame.side * frame.density))); // thin strokes fade when small
-      gl.uniform1f(its.frame, state.column && colour ? Math.min(0.12, Math.max(0.04, 1.5 / frame.side)) : -1);
+      gl.uniform1f(its.gamma, inkGamma(frame));
+      gl.uniform1f(its.frame, frame.edge);
       gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, Math.min(each, count - i * each));
     });
   }
 
-  // Takes a program with the attributes of the points from the first on.
-  use(its, frame, first) {
+  // Takes a program with the attributes of the points from the first on; each: vertices (0) or squares (1) have them.
+  use(its, frame, first, each) {
     const gl = this.gl, { corner, here, there, look, light } = this.buffers;
     gl.useProgram(its.program);
     attribute(gl, its, "corner", corner, 2, gl.FLOAT, 0, 0);
-    attribute(gl, its, "here", here, 2, gl.FLOAT, 8 * first, 1);
-    attribute(gl, its, "there", there, 2, gl.FLOAT, 8 * first, 1);
-    attribute(gl, its, "look", look, 4, gl.UNSIGNED_BYTE, 4 * first, 1, true);
-    attribute(gl, its, "light", light, 1, gl.UNSIGNED_BYTE, first, 1);
+    attribute(gl, its, "here", here, 2, gl.FLOAT, 8 * first, each);
+    attribute(gl, its, "there", there, 2, gl.FLOAT, 8 * first, each);
+    attribute(gl, its, "look", look, 4, gl.UNSIGNED_BYTE, 4 * first, each, true);
+    attribute(gl, its, "light", light, 1, gl.UNSIGNED_BYTE, first, each);
     gl.uniform2f(its.view, frame.wide, frame.tall);
     gl.uniform3f(its.eye, frame.eye.x, frame.eye.y, frame.eye.scale);
     gl.uniform1f(its.morph, frame.morph);
   }
+}
+
+// Whether WebGL 2 is there and done by a graphics card, as far as browsers tell.
+function quick() {
+  const gl = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: true });
+  const info = gl?.getExtension("WEBGL_debug_renderer_info");
+  const name = gl ? String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER)) : "";
+  gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  return gl !== null && !/swiftshader|llvmpipe|softpipe|software|basic render/i.test(name);
+}
+
+// Thin strokes fade when they are small; this makes up for it.
+function inkGamma(frame) {
+  return mixed(0.6, 1, smooth(10, 36, frame.side * frame.density));
 }
 
 function program(gl, vertex, fragment) {

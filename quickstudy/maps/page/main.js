@@ -14,7 +14,7 @@ function themed(next) {
 }
 
 function furnish() {
-  $("size").textContent = `${plural(count, given.sheets ? "picture" : "point")}${columns.length ? `, ${plural(columns.length, "column")}` : ""}`;
+  $("size").textContent = `${plural(count, given.sheets ? "picture" : "point")}`;
   $("quality").replaceChildren(...given.quality.map((line) => element("span", line)));
   $("quality").hidden = !given.quality.length;
   $("layouts").hidden = !cells;
@@ -59,7 +59,7 @@ const shelved = shelve();
 
 // For scripts on the page: where a point is, what is shown, and how long frames took.
 window.map = {
-  ready: shelved, count, rows, state, frames,
+  ready: shelved, count, rows, state, frames, paint,
   at: (row) => { const i = rows.indexOf(row), { places } = layout(); return toScreen(places[2 * i], places[2 * i + 1]); },
   shown: () => inOrder().map((i) => rows[i]),
   chosen: () => (state.chosen ?? []).map((i) => rows[i]),

@@ -30,12 +30,15 @@ function mixed(a, b, share) {
 function framing(density) {
   const { eye, morph } = state, t = eased(morph), far = spacing.map * eye.scale, step = spacing.grid * eye.scale;
   const ready = given.sheets && shelf.filter(Boolean).length === given.sheets.count;
-  const thumbs = ready ? mixed(smooth(11, 18, far), smooth(4.5, 7, step), t) : 0;
+  const shade = ready ? mixed(smooth(11, 18, far), smooth(4.5, 7, step), t) : 0;
+  const thumbs = shade < 0.03 ? 0 : shade; // what would hardly be seen is not drawn
+  const side = mixed(Math.max(1.3 * far, 8), 0.98 * step, t);
   return {
-    ...size(), eye, morph, density, dim, thumbs,
+    ...size(), eye, morph, density, dim, thumbs, side,
     dot: mixed(Math.min(Math.max(0.42 * far, 1.6), 8), 0.5 * step, t),
-    side: mixed(Math.max(1.3 * far, 8), 0.98 * step, t),
     square: t,
+    edge: state.column && side > 20 ? Math.max(0.04, 1.5 / side) : -1, // of a photograph's frame, as a share of its side
+
     pale: channels(style("--soft")).map((value) => value / 255),
   };
 }
@@ -97,13 +100,10 @@ async function shelve() {
   }
 }
 
+// WebGL where a graphics card does it. "#webgl" or "#pixels" after the file's name chooses.
 function openSurface() {
-  try {
-    return new Glass(canvas);
-  } catch (problem) {
-    console.warn(`The map is drawn without WebGL: ${problem.message}`);
-    return new Flat(canvas);
-  }
+  const glass = location.hash === "#webgl" || (location.hash !== "#pixels" && quick());
+  return glass ? new Glass(canvas) : new Flat(canvas);
 }
 
 // What is shown as a PNG picture, its longer side so many pixels.

@@ -76,6 +76,7 @@ function ring(pen, frame, i) {
   const { places } = layout(), [x, y] = toScreen(places[2 * i], places[2 * i + 1]);
   if (state.morph !== Number(state.grid)) return;
   pen.beginPath();
+  if (frame.thumbs > 0.5 && given.sheets.colour) stamp(pen, i, x - frame.side / 2, y - frame.side / 2, frame.side);
   if (frame.thumbs > 0.5) pen.rect(x - frame.side / 2 - 1, y - frame.side / 2 - 1, frame.side + 2, frame.side + 2);
   else pen.arc(x, y, frame.dot + 4, 0, 2 * Math.PI);
   for (const [width, colour] of [[4, style("--ground")], [2, style("--ink")]]) {

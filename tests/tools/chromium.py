@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "headless_shell")
+PATIENCE = 120  # seconds
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -56,14 +57,14 @@ class Chromium:
         self.window(*size)
 
     def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """The answer to one command. Raises RuntimeError where it is refused, TimeoutError after a minute."""
+        """The answer to one command. Raises RuntimeError where it is refused, TimeoutError after two minutes."""
         self._last += 1
         message = {"id": self._last, "method": method, "params": parameters}
         if self._session:
             message["sessionId"] = self._session
         os.write(self._out, json.dumps(message).encode() + b"\0")
         while True:
-            said = self._read(60)
+            said = self._read(PATIENCE)
             if said.get("id") == self._last:
                 if "error" in said:
                     raise RuntimeError(f"{method}: {said['error']['message']}")
@@ -83,9 +84,9 @@ class Chromium:
         conditions = {"latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
         self.ask("Network.emulateNetworkConditions", offline=True, **conditions)
 
-    def open(self, path: Path) -> None:
-        """Opens a file and waits until the map is there."""
-        self.ask("Page.navigate", url=path.resolve().as_uri())
+    def open(self, path: Path, mark: str = "") -> None:
+        """Opens a file and waits until the map is there; ``mark``: what follows the file's name, such as #webgl."""
+        self.ask("Page.navigate", url=path.resolve().as_uri() + mark)
         self.until("document.readyState === 'complete' && window.map !== undefined")
         self.run("map.ready.then(() => true)")
 

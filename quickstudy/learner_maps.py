@@ -1,0 +1,210 @@
+"""Maps of learners: an episode in the embedding, and how the map moves as a lifelong learner goes on.
+
+Both are of principal components: they are linear, so that the mean of a class lies at the mean of its points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from quickstudy import charts, gallery
+from quickstudy.core import Learner
+from quickstudy.evaluate import Shown
+from quickstudy.learners.stepwise import Stepwise
+from quickstudy.maps import colours
+from quickstudy.maps.embedding import embedding
+from quickstudy.storage import read_json, write_json
+from quickstudy.tasks import Stream
+
+WIDE, TALL = 720, 520  # of the picture of an episode
+SIDE = 26  # of a thumbnail in it
+EACH = 300  # questions of a life's exams whose places are kept
+PANEL = 220
+
+
+class Plane(NamedTuple):
+    """Places of examples, and the share of their variance that the plane has."""
+
+    places: np.ndarray  # (n, 2)
+    share: float
+
+
+def principal(features: np.ndarray) -> Plane:
+    """The plane in which (n, d) features vary most."""
+    centred = features - features.mean(0)
+    left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    places = np.zeros((len(features), 2))
+    places[:, : len(sizes[:2])] = (left * sizes)[:, :2]
+    total = float((sizes**2).sum())
+    return Plane(places, float((sizes[:2] ** 2).sum()) / total if total else 1.0)
+
+
+def aligned(places: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Places (n, 2), turned and mirrored onto those before as nearly as may be (Schönemann, 1966)."""
+    left, _, right = np.linalg.svd(places.T @ before)
+    return places @ left @ right
+
+
+def seen(learner: Learner, x: Tensor, state: Any = None) -> np.ndarray:
+    """(n, d) features of x by the learner's embedding, with the weights that ``state`` has of it, if any.
+
+    Raises ValueError for a learner without an embedding.
+    """
+    net = embedding(learner)
+    weights = {} if state is None or not isinstance(learner, Stepwise) else learner.weights(state)
+    own = {name.removeprefix("net."): w for name, w in weights.items() if name.startswith("net.")}
+    pictures = x.float() / 255 if x.dtype == torch.uint8 else x
+    with torch.no_grad():
+        found = functional_call(net, own, (pictures,))
+    return found.flatten(1).double().cpu().numpy()
+
+
+def episode(learner: Learner, shown: Shown, sheets: gallery.Sheets, name: str) -> str:
+    """A section: the support, the queries and the means of the classes of one task, in the embedding; nothing for a
+    learner without one."""
+    try:
+        support, query = (seen(learner, part.x) for part in shown.task)
+    except ValueError:
+        return ""
+    learned, asked = (np.asarray(part.y) for part in shown.task)
+    plane = principal(np.concatenate([support, query]))
+    known, questions = plane.places[: len(support)], plane.places[len(support) :]
+    means = np.stack([known[learned == label].mean(0) for label in range(len(shown.classes))])
+    sheet = sheets.add([*shown.task.support.x, *shown.task.query.x])
+    axes = _square(plane.places)
+    right = int((shown.answers == asked).sum())
+    parts = _misses(axes, questions, means, asked, shown.answers)
+    parts += [_thumb(axes, sheet, len(support) + i, at, int(asked[i]), 1.2) for i, at in enumerate(questions)]
+    parts += [_thumb(axes, sheet, i, at, int(learned[i]), 3.5) for i, at in enumerate(known)]
+    parts += [_mean(axes, at, label, int((learned == label).sum())) for label, at in enumerate(means)]
+    told = f"Task {shown.index} in the embedding of {name}: {right} of {len(asked)} queries right"
+    keys = "".join(f"<li>{_key(label)} {label + 1} {escape(one)}</li>" for label, one in enumerate(shown.classes))
+    return (
+        f"<section>\n<h2>An episode as {escape(name)} sees it</h2>\n<p>Task {shown.index} in the embedding: pictures "
+        "lie close where their features are alike. Broad frames are what was shown of each class, narrow ones what was "
+        "asked, in the colour of the class; a numbered disc is the mean of what was shown of a class, its prototype. "
+        "A dashed line leads from a query that was answered wrongly to the class it was taken for. "
+        f"The plane has {100 * plane.share:.0f} % of the variance: what lies together here may lie apart in the other "
+        f'directions.</p>\n<figure>{axes.svg(told, *parts)}</figure>\n<ul class="legend">{keys}</ul>\n</section>\n'
+    )
+
+
+def _square(places: np.ndarray, *, width: int = WIDE, height: int = TALL, margin: int = SIDE) -> charts.Axes:
+    """A frame around the places in which a unit is as long upwards as it is across."""
+    middle, half = (places.max(0) + places.min(0)) / 2, np.maximum(np.ptp(places, axis=0) / 2, 1e-9)
+    unit = max(half[0] / (width - 2 * margin), half[1] / (height - 2 * margin))
+    across, up = unit * (width - 2 * margin), unit * (height - 2 * margin)
+    x, y = (middle[0] - across, middle[0] + across), (middle[1] - up, middle[1] + up)
+    return charts.Axes(x, y, width, height, left=margin, right=margin, top=margin, bottom=margin)
+
+
+def _thumb(axes: charts.Axes, sheet: gallery.Sheet, i: int, at: np.ndarray, label: int, frame: float) -> str:
+    """A picture in a frame of its class's colour."""
+    x, y = axes.across(at[0]) - SIDE / 2, axes.up(at[1]) - SIDE / 2
+    box = f'x="{x:.1f}" y="{y:.1f}" width="{SIDE}" height="{SIDE}"'
+    drawn = sheet.picture(i, f"class {label + 1}").replace('<svg class="pic"', f"<svg {box}", 1)
+    return f'{drawn}<rect {box} fill="none" stroke="{colours.category(label)}" stroke-width="{frame}"/>'
+
+
+def _mean(axes: charts.Axes, at: np.ndarray, label: int, shots: int) -> str:
+    """A numbered disc; of one example at the corner of its picture, which it would cover."""
+    beside = SIDE / 2 if shots == 1 else 0
+    x, y = axes.across(at[0]) - beside, axes.up(at[1]) - beside
+    return (
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="10" fill="{colours.category(label)}" stroke="var(--ground)" '
+        f'stroke-width="2"/><text x="{x:.1f}" y="{y + 4:.1f}" text-anchor="middle" style="fill:#fff;font-weight:700">'
+        f"{label + 1}</text>"
+    )
+
+
+def _misses(
+    axes: charts.Axes, questions: np.ndarray, means: np.ndarray, asked: np.ndarray, answers: np.ndarray
+) -> list[str]:
+    """Lines from queries to the classes they were wrongly taken for."""
+    return [
+        f'<path class="axis" d="M{axes.across(questions[i, 0]):.1f} {axes.up(questions[i, 1]):.1f}'
+        f'L{axes.across(means[said, 0]):.1f} {axes.up(means[said, 1]):.1f}" stroke-dasharray="3 3"/>'
+        for i, said in enumerate(answers)
+        if said != asked[i]
+    ]
+
+
+class Watched:
+    """Where some questions of all contexts lie in a learner's embedding, after every context of its life: kept in a
+    file of the life's folder, so that a life that was killed goes on with it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __call__(self, learner: Learner, stream: Stream, number: int, state: Any) -> None:
+        """Keeps the places after ``number`` contexts, turned onto those before; nothing of a learner without an
+        embedding."""
+        kept = self.kept()["planes"][:number]
+        x, context = questions(stream)
+        try:
+            places, share = principal(seen(learner, x, state))
+        except ValueError:
+            return
+        if kept:
+            places = aligned(places, np.array(kept[-1]["places"]))
+        one = {"share": share, "places": np.round(places, 4).tolist()}
+        write_json(self.path, {"context": context, "planes": [*kept, one]})
+
+    def kept(self) -> dict[str, Any]:
+        """The contexts of the questions, and the planes so far."""
+        return read_json(self.path) if self.path.exists() else {"context": [], "planes": []}
+
+
+def questions(stream: Stream) -> tuple[Tensor, list[int]]:
+    """Some questions of every context's exam, as many of each, and the context of each."""
+    each = max(1, EACH // len(stream))
+    parts = []
+    for number in range(len(stream)):
+        exam = stream.exam(number)
+        rows = torch.linspace(0, len(exam.y) - 1, min(each, len(exam.y))).long()
+        parts.append(exam.x[rows])
+    return torch.cat(parts), [number for number, part in enumerate(parts) for _ in part]
+
+
+def life(watched: Watched) -> str:
+    """A section of small multiples: a panel after each context; nothing where nothing was kept."""
+    kept = watched.kept()
+    if not kept["planes"]:
+        return ""
+    context = np.array(kept["context"])
+    figures = "".join(_panel(np.array(one["places"]), context, n, one["share"]) for n, one in enumerate(kept["planes"]))
+    keys = "".join(f"<li>{_key(number)} context {number + 1}</li>" for number in range(int(context.max()) + 1))
+    return (
+        "<section>\n<h2>How the map moves</h2>\n<p>The same questions of all contexts in the learner's embedding, at "
+        "first and after each context, in the plane in which they vary most then, turned onto the one before. Contexts "
+        "that have not come yet are pale. Where a context's points run into those of others after it was learned, "
+        "what told them apart was lost.</p>\n"
+        f'<ul class="legend">{keys}</ul>\n<div class="many">{figures}</div>\n</section>\n'
+    )
+
+
+def _key(number: int) -> str:
+    disc = f'<circle cx="5" cy="5" r="5" fill="{colours.category(number)}"/>'
+    return f'<svg class="dot" viewBox="0 0 10 10" aria-hidden="true">{disc}</svg>'
+
+
+def _panel(places: np.ndarray, context: np.ndarray, learned: int, share: float) -> str:
+    """The plane after so many contexts."""
+    axes = _square(places, width=PANEL, height=PANEL, margin=8)
+    told = f"after context {learned}" if learned else "at first"
+    order: Sequence[int] = np.argsort(context < learned, kind="stable").tolist()  # what is pale lies below
+    dots = "".join(
+        f'<circle cx="{axes.across(places[i, 0]):.1f}" cy="{axes.up(places[i, 1]):.1f}" r="2.6" '
+        f'fill="{colours.category(int(context[i]))}" fill-opacity="{0.85 if context[i] < learned else 0.18}"/>'
+        for i in order
+    )
+    caption = f"<figcaption><b>{told}</b>, {100 * share:.0f} % of the variance</figcaption>"
+    return f"<figure>{caption}{axes.svg(f'questions of all contexts in the embedding {told}', dots)}</figure>\n"
