@@ -11,8 +11,12 @@ from torch import Tensor, nn
 from quickstudy import batching, tree
 from quickstudy.core import Objective
 from quickstudy.outer.base import Estimator
+from quickstudy.rules.coordinatewise import Coordinatewise, flat
 from quickstudy.rules.rule import Rule
 from quickstudy.tasks.losses import Descent, Losses, Stand, begin, slopes, unrolled
+
+
+Segment = tuple[Tensor, list[Tensor], Stand]  # the loss, the gradients, where the descents then stand
 
 
 class Carry(NamedTuple):
@@ -32,16 +36,26 @@ class Truncated(Estimator):
     that of one segment.
 
     A rule that takes gradients as constants needs no way back through the losses: what a change of the weights at a
-    step does to the loss there is the gradient which the rule was given anyway.
+    step does to the loss there is the gradient which the rule was given anyway. Of a rule that treats all coordinates
+    alike, ``sample`` of them, drawn anew each segment, say without bias what all would say: the gradient of a network's
+    weights costs a fraction, the descent itself what it costs.
     """
 
     def __init__(
-        self, losses: Losses, *, horizons: Sequence[int] = (100,), each: int = 1, segment: int = 20, chunk: int | None = None
+        self,
+        losses: Losses,
+        *,
+        horizons: Sequence[int] = (100,),
+        each: int = 1,
+        segment: int = 20,
+        sample: int | None = None,
     ) -> None:
-        super().__init__(chunk=chunk)
-        if not horizons or min(*horizons, each, segment) < 1:
-            raise ValueError(f"horizons, each and segment are at least 1, got {horizons}, {each} and {segment}")
-        self.losses, self.horizons, self.each, self.segment = losses, tuple(horizons), each, segment
+        super().__init__()
+        if not horizons or min(*horizons, each, segment, 1 if sample is None else sample) < 1:
+            asked = f"{tuple(horizons)}, {each}, {segment} and {sample}"
+            raise ValueError(f"horizons, each, segment and sample are at least 1, got {asked}")
+        self.losses, self.horizons, self.each = losses, tuple(horizons), each
+        self.segment, self.sample = segment, sample
 
     @property
     def objective(self) -> Descent:
@@ -64,14 +78,19 @@ class Truncated(Estimator):
         horizon = self.horizons[min(int(carry.finished) // self.each, len(self.horizons) - 1)]
         first = int(carry.step)
         last = min(first + self.segment, horizon)
-        back = constant if rule.detached else exact
-        loss, grads, stand = back(rule, self.losses, carry, range(first, last))
+        loss, grads, stand = self._segment(rule, carry, range(first, last))
         over = last == horizon
         after = torch.full_like(carry.step, 0 if over else last)
         return loss, grads, Carry(carry.problems, tree.map(Tensor.detach, stand), after, carry.finished + over)
 
+    def _segment(self, rule: Rule, carry: Carry, steps: range) -> Segment:
+        count = sum(w.numel() for w in carry.stand.weights.values())
+        if self.sample is not None and self.sample < count and isinstance(rule, Coordinatewise):
+            return sampled(rule, self.losses, carry, steps, torch.randperm(count)[: self.sample])
+        return (constant if rule.detached else exact)(rule, self.losses, carry, steps)
 
-def constant(rule: Rule, losses: Losses, carry: Carry, steps: range) -> tuple[Tensor, list[Tensor], Stand]:
+
+def constant(rule: Rule, losses: Losses, carry: Carry, steps: range) -> Segment:
     """The segment of a rule that takes gradients as constants: the loss after a step pulls at its weights by the
     gradient there, and only the rule is gone back through."""
     stand, total = tree.map(Tensor.detach, carry.stand), torch.zeros(())
@@ -85,13 +104,35 @@ def constant(rule: Rule, losses: Losses, carry: Carry, steps: range) -> tuple[Te
                 total = total + each.sum() * share
             if step < steps.stop:
                 stand = Stand(*rule.update(grads, stand.memory, stand.weights, each.mean()))
-        found = torch.autograd.grad(
-            passed, batching.trainable(rule), pulls, allow_unused=True, materialize_grads=True
-        )
+        found = torch.autograd.grad(passed, batching.trainable(rule), pulls, allow_unused=True, materialize_grads=True)
     return total, list(found), stand
 
 
-def exact(rule: Rule, losses: Losses, carry: Carry, steps: range) -> tuple[Tensor, list[Tensor], Stand]:
+def sampled(rule: Coordinatewise, losses: Losses, carry: Carry, steps: range, places: Tensor) -> Segment:
+    """The same of a coordinatewise rule, gone back through at ``places`` (k,) alone, which count for all n."""
+    stand, moved, total = carry.stand, torch.zeros(()), torch.zeros(())
+    memory = tree.map(lambda leaf: leaf[..., places] if leaf.dim() else leaf, stand.memory)
+    share = 1 / (tree.size(carry.problems) * len(steps))
+    more = sum(w.numel() for w in stand.weights.values()) / len(places)
+    passed, pulls = list[Tensor](), list[Tensor]()
+    for step in range(steps.start, steps.stop + 1):
+        each, grads = slopes(losses, stand.weights, carry.problems, step)
+        some = flat(grads, stand.weights)[places]
+        if step > steps.start:
+            passed.append(moved)
+            pulls.append(some * (share * more))
+            total = total + each.sum() * share
+        if step < steps.stop:
+            with torch.no_grad():
+                stand = Stand(*rule.update(grads, stand.memory, stand.weights, each.mean()))
+            with torch.enable_grad():
+                change, memory = rule.change(some, memory)
+                moved = moved + change
+    found = torch.autograd.grad(passed, batching.trainable(rule), pulls, allow_unused=True, materialize_grads=True)
+    return total, list(found), stand
+
+
+def exact(rule: Rule, losses: Losses, carry: Carry, steps: range) -> Segment:
     """The segment of any rule: everything is gone back through, second derivatives included."""
     with torch.enable_grad():
         each, stand = unrolled(rule, losses, tree.map(Tensor.detach, carry.stand), carry.problems, steps)

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from quickstudy.nets.coordinates import CoordinateCell
-from quickstudy.rules.flat import flat, log_and_sign, shaped
-from quickstudy.rules.rule import Rule, Weights
+from quickstudy.rules.coordinatewise import Coordinatewise, log_and_sign
 
 
 class Memory(NamedTuple):
@@ -19,15 +18,8 @@ class Memory(NamedTuple):
     c: list[Tensor]  # and cells
 
 
-class Lstm(Rule[Memory]):
-    """w + scale · v h, where h is the output of a small LSTM that reads the preprocessed gradient of the coordinate.
-
-    All coordinates of all weights share the parameters, and each has a memory of its own, so that the rule serves
-    weights of any number and shape; also those of many problems, stacked. Gradients enter as constants, as published:
-    second derivatives are dropped.
-    """
-
-    detached = True
+class Lstm(Coordinatewise[Memory]):
+    """w + scale · v h, where h is the output of a small LSTM that reads the preprocessed gradient of the coordinate."""
 
     def __init__(self, hidden: int, layers: int, *, scale: float, p: float | None) -> None:
         super().__init__()
@@ -38,21 +30,18 @@ class Lstm(Rule[Memory]):
         with torch.no_grad():
             descend(self)
 
-    def init(self, weights: Weights) -> Memory:
-        row = flat(weights)
+    def first(self, row: Tensor) -> Memory:
         empty = [[row.new_zeros(cell.hidden, len(row)) for cell in self.cells] for _ in range(2)]
         return Memory(*empty)
 
-    def update(self, grads: Weights, memory: Memory, weights: Weights, loss: Tensor) -> tuple[Weights, Memory]:
-        row = flat(grads, weights).detach()
+    def change(self, row: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
         x = row[None] if self.p is None else torch.stack(log_and_sign(row, self.p))
         h, c = [], []
         for cell, *carry in zip(self.cells, memory.h, memory.c, strict=True):
             x, kept = cell(x, tuple(carry))
             h.append(x)
             c.append(kept)
-        step = shaped(self.scale * (self.weight @ x)[0], weights)
-        return {name: w + step[name] for name, w in weights.items()}, Memory(h, c)
+        return self.scale * (self.weight @ x)[0], Memory(h, c)
 
 
 def descend(rule: Lstm) -> None:

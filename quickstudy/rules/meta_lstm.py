@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from quickstudy.nets.lstm import LSTMCell
-from quickstudy.rules.flat import flat, log_and_sign, shaped
+from quickstudy.rules.coordinatewise import flat, log_and_sign, shaped
 from quickstudy.rules.rule import Rule, Weights
 
 P = 10.0  # of the preprocessing: gradients below e^-10 are scaled up, not taken the logarithm of
@@ -74,7 +74,7 @@ def meta_lstm(hidden: int = 20, *, rate: float = 0.01, forget: float = 0.9933) -
 
 
 def preprocess(x: Tensor, p: float = P) -> Tensor:
-    """(n, 2) from (n, 1): the logarithm and the sign of each number, as ``flat.log_and_sign`` has them."""
+    """(n, 2) from (n, 1): the logarithm and the sign of each number, as ``log_and_sign`` has them."""
     return torch.cat(log_and_sign(x, p), dim=1)
 
 
