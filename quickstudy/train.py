@@ -55,7 +55,8 @@ def train(
     run: Run | None = None,
     progress: bool = False,
 ) -> Progress:
-    """Meta-trains the learner, or any module of which an ``objective`` is given, in place and leaves it in ``eval()`` with its best weights.
+    """Meta-trains the learner, or any module that comes with an ``objective``, in place and leaves it in ``eval()``
+    with its best weights.
 
     Step ``s`` reads the tasks ``s * batch ...``; the rate falls from ``rate`` to 0, along a half cosine with "adam",
     linearly with "sgd", the plain descent that Reptile was published with; "adam-constant" keeps it. Unless another

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
 Carry = tuple[Tensor, Tensor]  # (hidden, n) output and cell
+Carries = list[Carry]  # of each layer
 
 
 class CoordinateCell(nn.Module):
@@ -29,6 +30,40 @@ class CoordinateCell(nn.Module):
     def forward(self, x: Tensor, carry: Carry) -> Carry:
         h, c, *_ = _Step.apply(torch.cat([x, carry[0]]), carry[1], self.weight, self.bias)
         return h, c
+
+
+class CoordinateLSTM(nn.Module):
+    """Layers of such cells: (inputs, n) and their carries to (hidden, n) and the next carries."""
+
+    def __init__(self, inputs: int, hidden: int, layers: int) -> None:
+        super().__init__()
+        self.hidden, self.layers = hidden, layers
+        sizes = [inputs, *[hidden] * (layers - 1)]
+        self.cells = nn.ModuleList(CoordinateCell(size, hidden) for size in sizes)
+
+    def start(self, row: Tensor) -> Carries:
+        """The carries of zeros for coordinates like this row (n,)."""
+        return [(self._zeros(row), self._zeros(row)) for _ in range(self.layers)]
+
+    def forward(self, x: Tensor, carries: Carries) -> tuple[Tensor, Carries]:
+        after = []
+        for cell, carry in zip(self.cells, carries, strict=True):
+            after.append(cell(x, carry))
+            x = after[-1][0]
+        return x, after
+
+    def hand_on(self, place: int) -> None:
+        """Lets the first unit of every layer say what the input at ``place`` is, nearly; in place."""
+        with torch.no_grad():
+            for layer, cell in enumerate(self.cells):
+                weight, bias = cell.parameters()
+                first = 3 * self.hidden  # its row of the candidate
+                weight[first] *= 0.1
+                weight[first, 0 if layer else place] = 2.0
+                bias[first] = 0.0
+
+    def _zeros(self, row: Tensor) -> Tensor:
+        return row.new_zeros(self.hidden, len(row))
 
 
 class _Step(torch.autograd.Function):

@@ -15,7 +15,6 @@ from quickstudy.rules.coordinatewise import Coordinatewise, flat
 from quickstudy.rules.rule import Rule
 from quickstudy.tasks.losses import Descent, Losses, Stand, begin, slopes, unrolled
 
-
 Segment = tuple[Tensor, list[Tensor], Stand]  # the loss, the gradients, where the descents then stand
 
 
@@ -71,7 +70,9 @@ class Truncated(Estimator):
     def check(self, module: nn.Module, objective: Objective) -> None:
         ruled(module)
 
-    def step(self, module: nn.Module, items: Any, objective: Objective, carry: Carry) -> tuple[Tensor, list[Tensor], Any]:
+    def step(
+        self, module: nn.Module, items: Any, objective: Objective, carry: Carry
+    ) -> tuple[Tensor, list[Tensor], Any]:
         rule = ruled(module)
         if int(carry.step) == 0:
             carry = carry._replace(problems=items, stand=begin(rule, self.losses, items))

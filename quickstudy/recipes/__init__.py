@@ -7,6 +7,7 @@ from quickstudy.recipes import (
     fast_weights,
     in_context,
     intents,
+    learned_optimizer,
     mini_imagenet,
     omniglot_fewshot,
     omniglot_gradient,
@@ -30,9 +31,11 @@ TABLES: dict[str, Sequence[AnyCell]] = {
     intents.TABLE: intents.CELLS,
     in_context.TABLE: in_context.CELLS,
     fast_weights.TABLE: fast_weights.CELLS,
+    learned_optimizer.TABLE: learned_optimizer.CELLS,
 }
 PICTURES: dict[str, Callable[..., Any]] = {  # Matplotlib figures
     sinusoid.TABLE: sinusoid.picture,
     in_context.TABLE: in_context.picture,
     fast_weights.TABLE: fast_weights.picture,
+    learned_optimizer.TABLE: learned_optimizer.picture,
 }

@@ -2,59 +2,37 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
-from quickstudy.nets.coordinates import CoordinateCell
+from quickstudy.nets.coordinates import Carries, CoordinateLSTM
 from quickstudy.rules.coordinatewise import Coordinatewise, log_and_sign
 
 
-class Memory(NamedTuple):
-    """What is kept of each of the n elements of all weights, in their order."""
+class Lstm(Coordinatewise[Carries]):
+    """w + scale · v h, where h is the output of a small LSTM that reads the preprocessed gradient of the coordinate.
 
-    h: list[Tensor]  # of each layer, (hidden, n) outputs
-    c: list[Tensor]  # and cells
-
-
-class Lstm(Coordinatewise[Memory]):
-    """w + scale · v h, where h is the output of a small LSTM that reads the preprocessed gradient of the coordinate."""
+    Untrained, it takes small steps against the sign of the gradient: one unit of each layer hands the last input on,
+    and the output is minus it. Everything else starts as it is drawn.
+    """
 
     def __init__(self, hidden: int, layers: int, *, scale: float, p: float | None) -> None:
         super().__init__()
         self.scale, self.p = scale, p
-        inputs = [1 if p is None else 2, *[hidden] * (layers - 1)]
-        self.cells = nn.ModuleList(CoordinateCell(size, hidden) for size in inputs)
-        self.weight = nn.Parameter(torch.empty(1, hidden).uniform_(-0.1, 0.1))
+        inputs = 1 if p is None else 2
+        self.net = CoordinateLSTM(inputs, hidden, layers)
+        self.net.hand_on(inputs - 1)
+        self.weight = nn.Parameter(torch.empty(1, hidden).uniform_(-0.01, 0.01))
         with torch.no_grad():
-            descend(self)
+            self.weight[0, 0] = -1.0
 
-    def first(self, row: Tensor) -> Memory:
-        empty = [[row.new_zeros(cell.hidden, len(row)) for cell in self.cells] for _ in range(2)]
-        return Memory(*empty)
+    def first(self, row: Tensor) -> Carries:
+        return self.net.start(row)
 
-    def change(self, row: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
+    def change(self, row: Tensor, memory: Carries) -> tuple[Tensor, Carries]:
         x = row[None] if self.p is None else torch.stack(log_and_sign(row, self.p))
-        h, c = [], []
-        for cell, *carry in zip(self.cells, memory.h, memory.c, strict=True):
-            x, kept = cell(x, tuple(carry))
-            h.append(x)
-            c.append(kept)
-        return self.scale * (self.weight @ x)[0], Memory(h, c)
-
-
-def descend(rule: Lstm) -> None:
-    """Lets an untrained rule take small steps against the sign of the gradient: the first unit of each layer hands the
-    last input on, and the output is minus it. Everything else starts as it is drawn."""
-    for cell in rule.cells:
-        first, last = 3 * cell.hidden, cell.weight.shape[1] - cell.hidden - 1
-        last = last if cell is rule.cells[0] else 0
-        cell.weight[first] *= 0.1
-        cell.weight[first, last] = 2.0
-        cell.bias[first] = 0.0
-    rule.weight *= 0.1
-    rule.weight[0, 0] = -1.0
+        h, memory = self.net(x, memory)
+        return self.scale * (self.weight @ h)[0], memory
 
 
 def lstm(hidden: int = 20, *, layers: int = 2, scale: float = 0.1, p: float | None = 10.0) -> Lstm:

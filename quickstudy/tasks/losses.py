@@ -19,7 +19,7 @@ from quickstudy.tasks.episodes import bits
 
 
 class Losses(ABC):
-    """A distribution of loss functions. Problem ``i`` is a function of (seed, i), its minibatches of (seed, i, step)."""
+    """A distribution of loss functions. Problem ``i`` is a function of (seed, i), a minibatch of (seed, i, step)."""
 
     name: str  # such as "quadratics"
 
@@ -92,7 +92,13 @@ def unrolled(rule: Rule, losses: Losses, stand: Stand, problems: Any, steps: ran
 
 
 def curves(
-    rule: Rule, losses: Losses, indices: Sequence[int], steps: int, *, chunk: int = 16, done: Callable[[], Any] | None = None
+    rule: Rule,
+    losses: Losses,
+    indices: Sequence[int],
+    steps: int,
+    *,
+    chunk: int = 16,
+    done: Callable[[], Any] | None = None,
 ) -> Tensor:
     """(p, steps + 1) losses before each step and after the last, of the numbered problems; ``chunk`` at a time, after
     each of which ``done`` is called."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch.func import functional_call, vmap
 from quickstudy import tree
 from quickstudy.data.pool import Pool
 from quickstudy.rules.rule import Weights
-from quickstudy.tasks.episodes import bits, pictures
+from quickstudy.tasks.episodes import pictures
 from quickstudy.tasks.losses import Losses, normal
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # (answers, targets) -> a scalar
@@ -132,7 +132,9 @@ def perceptron(
     if activation not in ACTIVATIONS:
         raise ValueError(f"no activation is called {activation!r}; there are {', '.join(ACTIVATIONS)}")
     sizes = [int(np.prod(pool.shape)), *widths]
-    hidden = [layer for a, b in zip(sizes, widths, strict=False) for layer in (nn.Linear(a, b), ACTIVATIONS[activation]())]
+    hidden = [
+        layer for a, b in zip(sizes, widths, strict=False) for layer in (nn.Linear(a, b), ACTIVATIONS[activation]())
+    ]
     net = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(sizes[-1], len(pool)))
     return networks(net, OfPool(pool, MINIBATCH, seed=seed), spread=SPREAD, seed=seed, name=name)
 
