@@ -99,10 +99,14 @@ class Training:
 def from_run(run: Run) -> Training:
     """What a run was asked. Raises FileProblem where it is none of an optimizer."""
     try:
-        asked = run.config[CONFIG]
-        return Training(**asked | {"horizons": tuple(asked["horizons"])})
+        return from_plain(run.config[CONFIG])
     except (KeyError, TypeError) as error:
         raise FileProblem(f"{run.path} holds no learned optimizer: {error}") from error
+
+
+def from_plain(asked: dict[str, Any]) -> Training:
+    """What ``dataclasses.asdict`` made plain."""
+    return Training(**asked | {"horizons": tuple(asked["horizons"])})
 
 
 def trained(run: Run) -> Rule:
