@@ -154,9 +154,9 @@ def picture(runs: Path, *, scale: float, tasks: int, progress: bool) -> Figure:
     return plot.descents(panels)
 
 
-QUADRATIC = Training(problem="quadratics", batch=128, steps=5000, rate=3e-3, examined=128)
+QUADRATIC = Training(problem="quadratics", batch=128, steps=2000, rate=3e-3, validations=10, examined=128)
 UNIFORM = dataclasses.replace(QUADRATIC, problem="quadratics-uniform")
-PLAIN = Training(problem="mnist", sample=1500, steps=4000, rate=3e-3)
+PLAIN = Training(problem="mnist", sample=1500, steps=1000, rate=3e-3, validations=10)
 ROBUST = dataclasses.replace(PLAIN, rule="rnnprop", scaled=1.0)
 SCALED = dataclasses.replace(PLAIN, scaled=1.0)
 
