@@ -66,4 +66,7 @@ PROBLEMS: dict[str, Maker] = {
     "mini-imagenet-10": _convolutional("mini_imagenet", range(10)),
     "mini-imagenet-5": _convolutional("mini_imagenet", range(5)),
     "mini-imagenet-2": _convolutional("mini_imagenet", range(2)),
+    "cifar10": _convolutional("cifar10", range(10)),
+    "cifar10-5": _convolutional("cifar10", range(5)),
+    "cifar10-2": _convolutional("cifar10", range(2)),
 }
