@@ -13,6 +13,7 @@ from quickstudy.recipes import (
     omniglot_gradient,
     omniglot_instances,
     omniglot_models,
+    optimizer_practice,
     own_examples,
     permuted_mnist,
     sinusoid,
@@ -32,10 +33,12 @@ TABLES: dict[str, Sequence[AnyCell]] = {
     in_context.TABLE: in_context.CELLS,
     fast_weights.TABLE: fast_weights.CELLS,
     learned_optimizer.TABLE: learned_optimizer.CELLS,
+    optimizer_practice.TABLE: optimizer_practice.CELLS,
 }
 PICTURES: dict[str, Callable[..., Any]] = {  # Matplotlib figures
     sinusoid.TABLE: sinusoid.picture,
     in_context.TABLE: in_context.picture,
     fast_weights.TABLE: fast_weights.picture,
     learned_optimizer.TABLE: learned_optimizer.picture,
+    optimizer_practice.TABLE: optimizer_practice.picture,
 }
