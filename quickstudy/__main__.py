@@ -133,6 +133,7 @@ def train_optimizer(
     horizons: tuple[int, ...] = (100,),
     each: int = 1,
     segment: int = 20,
+    logarithm: bool = False,
     estimator: Literal["truncated", "evolution"] = "truncated",
     sample: int | None = 1500,
     spread: float = 0.01,
@@ -161,6 +162,7 @@ def train_optimizer(
         horizons: steps of a descent; several are a curriculum.
         each: descents of a horizon before the next.
         segment: steps that a gradient of the optimizer is taken through.
+        logarithm: make the logarithm of the losses small, so that the end of a descent counts like its start.
         estimator: truncated backpropagation, or persistent evolution strategies.
         sample: coordinates of a network that are gone back through, drawn anew each segment.
         spread: deviation of the perturbations of evolution.
@@ -177,10 +179,11 @@ def train_optimizer(
 
     if resume is not None:
         return go_on(resume)
-    descents = {"horizons": horizons, "each": each, "segment": segment, "batch": batch, "scaled": scaled}
+    descents = {"horizons": horizons, "each": each, "segment": segment, "logarithm": logarithm}
     how = {"estimator": estimator, "sample": sample, "spread": spread, "rate": rate, "steps": steps}
+    drawn = {"batch": batch, "scaled": scaled}
     exam = {"validations": validations, "examined": examined, "seed": seed}
-    start(options, out, rule=rule, problem=problem, **descents, **how, **exam)
+    start(options, out, rule=rule, problem=problem, **descents, **drawn, **how, **exam)
 
 
 def evaluate(

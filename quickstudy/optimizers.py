@@ -38,6 +38,7 @@ class Training:
     horizons: tuple[int, ...] = (100,)
     each: int = 1  # descents of a horizon before the next
     segment: int = 20
+    logarithm: bool = False  # of the losses, so that the end of a descent counts like its start
     estimator: str = "truncated"  # backpropagation; or persistent "evolution"
     sample: int | None = None  # coordinates that are gone back through
     spread: float = 0.01  # of the perturbations of evolution
@@ -65,7 +66,12 @@ class Training:
 
     def how(self, losses: Losses) -> Truncated | Evolution:
         """How the descents become gradients. Raises ValueError for a name that does not exist."""
-        descents: dict[str, Any] = {"horizons": self.horizons, "each": self.each, "segment": self.segment}
+        descents: dict[str, Any] = {
+            "horizons": self.horizons,
+            "each": self.each,
+            "segment": self.segment,
+            "logarithm": self.logarithm,
+        }
         if self.estimator == "truncated":
             return Truncated(losses, **descents, sample=self.sample)
         if self.estimator == "evolution":

@@ -33,8 +33,8 @@ class Evolution(Estimator):
     differences of antithetic pairs, each times the sum of all perturbations that its pair has had in this descent:
     unlike those of truncated backpropagation these gradients have no bias towards what pays soon.
 
-    Every problem has one pair. ``spread``: deviation of the perturbations, drawn anew each segment; ``horizons`` and
-    ``each`` as of ``Truncated``. There is no graph, so that memory does not grow with the segment.
+    Every problem has one pair. ``spread``: deviation of the perturbations, drawn anew each segment; ``horizons``,
+    ``each`` and ``logarithm`` as of ``Truncated``. There is no graph, so that memory does not grow with the segment.
     """
 
     def __init__(
@@ -45,18 +45,19 @@ class Evolution(Estimator):
         each: int = 1,
         segment: int = 20,
         spread: float = 0.01,
+        logarithm: bool = False,
     ) -> None:
         super().__init__()
         if not horizons or min(*horizons, each, segment) < 1 or not spread > 0:
             asked = f"{tuple(horizons)}, {each}, {segment} and {spread}"
             raise ValueError(f"horizons, each and segment are at least 1, spread is positive, got {asked}")
         self.losses, self.horizons, self.each = losses, tuple(horizons), each
-        self.segment, self.spread = segment, spread
+        self.segment, self.spread, self.logarithm = segment, spread, logarithm
 
     @property
     def objective(self) -> Descent:
         """What it estimates the gradients of."""
-        return Descent(self.losses, self.horizons[-1])
+        return Descent(self.losses, self.horizons[-1], logarithm=self.logarithm)
 
     def init(self, module: nn.Module) -> Carry:
         """Particles at their end."""
@@ -107,7 +108,7 @@ class Evolution(Estimator):
         weights, memory, total = carry.weights, carry.memory, torch.zeros(())
         for step in range(steps.start, steps.stop + 1):
             each, grads = slopes(self.losses, weights, carry.problems, step)
-            total = total + each / len(steps) if step > steps.start else total
+            total = total + self.objective.counted(each) / len(steps) if step > steps.start else total
             if step < steps.stop:
                 weights, memory = vmap(moved)(parameters, grads, memory, weights, each)
         return total, weights, memory

@@ -37,7 +37,7 @@ class Truncated(Estimator):
     A rule that takes gradients as constants needs no way back through the losses: what a change of the weights at a
     step does to the loss there is the gradient which the rule was given anyway. Of a rule that treats all coordinates
     alike, ``sample`` of them, drawn anew each segment, say without bias what all would say: the gradient of a network's
-    weights costs a fraction, the descent itself what it costs.
+    weights costs a fraction, the descent itself what it costs. ``logarithm``: as of ``Descent``.
     """
 
     def __init__(
@@ -48,18 +48,19 @@ class Truncated(Estimator):
         each: int = 1,
         segment: int = 20,
         sample: int | None = None,
+        logarithm: bool = False,
     ) -> None:
         super().__init__()
         if not horizons or min(*horizons, each, segment, 1 if sample is None else sample) < 1:
             asked = f"{tuple(horizons)}, {each}, {segment} and {sample}"
             raise ValueError(f"horizons, each, segment and sample are at least 1, got {asked}")
         self.losses, self.horizons, self.each = losses, tuple(horizons), each
-        self.segment, self.sample = segment, sample
+        self.segment, self.sample, self.logarithm = segment, sample, logarithm
 
     @property
     def objective(self) -> Descent:
         """What it differentiates."""
-        return Descent(self.losses, self.horizons[-1])
+        return Descent(self.losses, self.horizons[-1], logarithm=self.logarithm)
 
     def init(self, module: nn.Module) -> Carry:
         """A descent that is at its end."""
@@ -87,29 +88,29 @@ class Truncated(Estimator):
     def _segment(self, rule: Rule, carry: Carry, steps: range) -> Segment:
         count = sum(w.numel() for w in carry.stand.weights.values())
         if self.sample is not None and self.sample < count and isinstance(rule, Coordinatewise):
-            return sampled(rule, self.losses, carry, steps, torch.randperm(count)[: self.sample])
-        return (constant if rule.detached else exact)(rule, self.losses, carry, steps)
+            return sampled(rule, self.objective, carry, steps, torch.randperm(count)[: self.sample])
+        return (constant if rule.detached else exact)(rule, self.objective, carry, steps)
 
 
-def constant(rule: Rule, losses: Losses, carry: Carry, steps: range) -> Segment:
+def constant(rule: Rule, descent: Descent, carry: Carry, steps: range) -> Segment:
     """The segment of a rule that takes gradients as constants: the loss after a step pulls at its weights by the
     gradient there, and only the rule is gone back through."""
     stand, total = tree.map(Tensor.detach, carry.stand), torch.zeros(())
     passed, pulls, share = list[Tensor](), list[Tensor](), 1 / (tree.size(carry.problems) * len(steps))
     with torch.enable_grad():
         for step in range(steps.start, steps.stop + 1):
-            each, grads = slopes(losses, stand.weights, carry.problems, step)
+            each, grads = slopes(descent.losses, stand.weights, carry.problems, step)
             if step > steps.start:
                 passed += stand.weights.values()
-                pulls += [grads[name] * share for name in stand.weights]
-                total = total + each.sum() * share
+                pulls += [part * share for part in descent.pulls(each, grads).values()]
+                total = total + descent.counted(each).sum() * share
             if step < steps.stop:
                 stand = Stand(*rule.update(grads, stand.memory, stand.weights, each.mean()))
         found = torch.autograd.grad(passed, batching.trainable(rule), pulls, allow_unused=True, materialize_grads=True)
     return total, list(found), stand
 
 
-def sampled(rule: Coordinatewise, losses: Losses, carry: Carry, steps: range, places: Tensor) -> Segment:
+def sampled(rule: Coordinatewise, descent: Descent, carry: Carry, steps: range, places: Tensor) -> Segment:
     """The same of a coordinatewise rule, gone back through at ``places`` (k,) alone, which count for all n."""
     stand, moved, total = carry.stand, torch.zeros(()), torch.zeros(())
     memory = tree.map(lambda leaf: leaf[..., places] if leaf.dim() else leaf, stand.memory)
@@ -117,27 +118,26 @@ def sampled(rule: Coordinatewise, losses: Losses, carry: Carry, steps: range, pl
     more = sum(w.numel() for w in stand.weights.values()) / len(places)
     passed, pulls = list[Tensor](), list[Tensor]()
     for step in range(steps.start, steps.stop + 1):
-        each, grads = slopes(losses, stand.weights, carry.problems, step)
-        some = flat(grads, stand.weights)[places]
+        each, grads = slopes(descent.losses, stand.weights, carry.problems, step)
         if step > steps.start:
             passed.append(moved)
-            pulls.append(some * (share * more))
-            total = total + each.sum() * share
+            pulls.append(flat(descent.pulls(each, grads), stand.weights)[places] * (share * more))
+            total = total + descent.counted(each).sum() * share
         if step < steps.stop:
             with torch.no_grad():
                 stand = Stand(*rule.update(grads, stand.memory, stand.weights, each.mean()))
             with torch.enable_grad():
-                change, memory = rule.change(some, memory)
+                change, memory = rule.change(flat(grads, stand.weights)[places], memory)
                 moved = moved + change
     found = torch.autograd.grad(passed, batching.trainable(rule), pulls, allow_unused=True, materialize_grads=True)
     return total, list(found), stand
 
 
-def exact(rule: Rule, losses: Losses, carry: Carry, steps: range) -> Segment:
+def exact(rule: Rule, descent: Descent, carry: Carry, steps: range) -> Segment:
     """The segment of any rule: everything is gone back through, second derivatives included."""
     with torch.enable_grad():
-        each, stand = unrolled(rule, losses, tree.map(Tensor.detach, carry.stand), carry.problems, steps)
-        total = each.mean()
+        each, stand = unrolled(rule, descent.losses, tree.map(Tensor.detach, carry.stand), carry.problems, steps)
+        total = descent.counted(each).mean()
         found = torch.autograd.grad(total, batching.trainable(rule), allow_unused=True, materialize_grads=True)
     return total.detach(), list(found), stand
 

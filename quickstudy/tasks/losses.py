@@ -17,6 +17,8 @@ from quickstudy import tree
 from quickstudy.rules.rule import Rule, Weights
 from quickstudy.tasks.episodes import bits
 
+LEAST = 1e-12  # loss of which a logarithm is taken
+
 
 class Losses(ABC):
     """A distribution of loss functions. Problem ``i`` is a function of (seed, i), a minibatch of (seed, i, step)."""
@@ -63,18 +65,30 @@ def slopes(losses: Losses, weights: Weights, problems: Any, step: int) -> tuple[
 
 class Descent:
     """The objective of a learned optimizer: the mean loss after each of ``horizon`` steps (Andrychowicz et al., 2016,
-    with all w_t = 1; a mean, so that horizons can be compared). Called for one problem it is the whole descent; an
-    estimator may take it a segment at a time."""
+    with all w_t = 1; a mean, so that horizons can be compared), or, with ``logarithm``, the mean of its logarithm, in
+    which the small losses at the end count as much as the large ones of the first steps. Called for one problem it is
+    the whole descent; an estimator may take it a segment at a time."""
 
-    def __init__(self, losses: Losses, horizon: int) -> None:
+    def __init__(self, losses: Losses, horizon: int, *, logarithm: bool = False) -> None:
         if horizon < 1:
             raise ValueError(f"a descent takes at least 1 step, got horizon {horizon}")
-        self.losses, self.horizon = losses, horizon
+        self.losses, self.horizon, self.logarithm = losses, horizon, logarithm
 
     def __call__(self, rule: Rule, problem: Any) -> Tensor:
         problems = tree.map(lambda leaf: leaf[None], problem)
         each, _ = unrolled(rule, self.losses, begin(rule, self.losses, problems), problems, range(self.horizon))
-        return each.mean()
+        return self.counted(each).mean()
+
+    def counted(self, each: Tensor) -> Tensor:
+        """What these losses count for."""
+        return each.clamp_min(LEAST).log() if self.logarithm else each
+
+    def pulls(self, each: Tensor, grads: Weights) -> Weights:
+        """The gradients of what the losses (p,) count for, from their own."""
+        if not self.logarithm:
+            return grads
+        share = torch.where(each > LEAST, 1 / each, 0.0)
+        return {name: share.view(-1, *[1] * (g.dim() - 1)) * g for name, g in grads.items()}
 
 
 def unrolled(rule: Rule, losses: Losses, stand: Stand, problems: Any, steps: range) -> tuple[Tensor, Stand]:

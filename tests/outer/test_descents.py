@@ -57,20 +57,22 @@ def test_a_segment_that_is_the_whole_descent_is_the_exact_gradient(name):
     same(grads, exactly, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("logarithm", [False, True])
 @pytest.mark.parametrize("name", ["lstm", "rnnprop", "mlp"])
-def test_no_way_back_through_the_losses_is_needed(name):
+def test_no_way_back_through_the_losses_is_needed(name, logarithm):
     rule = getattr(rules, name)(5).double()
     problems = double(LOSSES.batch(range(3)))
     none = torch.zeros((), dtype=torch.int64)
     carry = Truncated(LOSSES).init(rule)._replace(problems=problems, stand=begin(rule, LOSSES, problems), step=none)
-    ours, theirs = constant(rule, LOSSES, carry, range(5)), exact(rule, LOSSES, carry, range(5))
+    descent = Descent(LOSSES, 100, logarithm=logarithm)
+    ours, theirs = constant(rule, descent, carry, range(5)), exact(rule, descent, carry, range(5))
     torch.testing.assert_close(ours[0], theirs[0])
     same(ours[1], theirs[1])
-    everywhere = sampled(rule, LOSSES, carry, range(5), torch.randperm(12))
+    everywhere = sampled(rule, descent, carry, range(5), torch.randperm(12))
     same(everywhere[1], theirs[1])
     same(tree.leaves(everywhere[2]), tree.leaves(theirs[2]))
     parts = [
-        sampled(rule, LOSSES, carry, range(5), torch.tensor(part))[1]
+        sampled(rule, descent, carry, range(5), torch.tensor(part))[1]
         for part in ([3, 1, 8, 0], [2, 4, 5, 6], [7, 9, 10, 11])
     ]
     same([sum(grads) / 3 for grads in zip(*parts, strict=True)], theirs[1])
