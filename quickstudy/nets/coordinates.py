@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 Carry = tuple[Tensor, Tensor]  # (hidden, n) output and cell
 Carries = list[Carry]  # of each layer
@@ -67,6 +67,8 @@ class CoordinateLSTM(nn.Module):
 
 
 class _Step(torch.autograd.Function):
+    """Gates are worked on where they lie: each kernel more is a pass through memory."""
+
     generate_vmap_rule = True
 
     @staticmethod
@@ -74,24 +76,31 @@ class _Step(torch.autograd.Function):
         """(hidden, n) the output and the cell after it; then what the way back needs."""
         hidden = c.shape[0]
         gates = torch.addmm(bias[:, None], weight, z)
-        soft, g = gates[: 3 * hidden].sigmoid(), gates[3 * hidden :].tanh()
-        i, f, o = soft.split(hidden)
-        cell = torch.addcmul(f * c, i, g)
+        gates[: 3 * hidden].sigmoid_()
+        gates[3 * hidden :].tanh_()
+        i, f, o, g = gates.split(hidden)
+        cell = (f * c).add_(i * g)  # addcmul_ has no batching rule
         out = cell.tanh()
-        return o * out, cell, soft, g, out
+        return o * out, cell, gates, out
 
     @staticmethod
     def setup_context(ctx: FunctionCtx, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:
         z, c, weight, _ = inputs
-        _, _, soft, g, out = output
-        ctx.mark_non_differentiable(soft, g, out)
-        ctx.save_for_backward(z, c, weight, soft, g, out)
+        _, _, gates, out = output
+        ctx.mark_non_differentiable(gates, out)
+        ctx.save_for_backward(z, c, weight, gates, out)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, dh: Tensor, dc: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        z, c, weight, soft, g, out = ctx.saved_tensors
-        i, f, o = soft.split(c.shape[0])
-        dc = torch.addcmul(dc, dh * o, 1 - out * out)
-        slopes = torch.addcmul(soft, soft, soft, value=-1)
-        gates = torch.cat([torch.cat([dc * g, dc * c, dh * out]) * slopes, dc * i * (1 - g * g)])
-        return weight.mT @ gates, dc * f, gates @ z.mT, gates.sum(1)
+        z, c, weight, gates, out = ctx.saved_tensors
+        i, f, o, g = gates.split(c.shape[0])
+        through = dh * o
+        dc = (dc + through).sub_((through * out).mul_(out))
+        slopes = torch.addcmul(gates, gates, gates, value=-1)
+        to_i, to_f, to_o, to_g = slopes.split(c.shape[0])
+        to_i.mul_(g).mul_(dc)
+        to_f.mul_(c).mul_(dc)
+        to_o.mul_(out).mul_(dh)
+        to_g.copy_(i).sub_((i * g).mul_(g)).mul_(dc)
+        return weight.mT @ slopes, dc.mul_(f), slopes @ z.mT, slopes.sum(1)
