@@ -1,4 +1,5 @@
-"""Writes the tables of docs/results.md, docs/learned-optimizers.md and README.md from the files under results/. ``--check`` only compares."""
+"""Writes the tables of docs/results.md, docs/learned-optimizers.md and README.md from the files under results/.
+``--check`` only compares."""
 
 from __future__ import annotations
 
