@@ -6,7 +6,7 @@ Shape letters: ``p`` problems, stacked along the first axis of weights, losses a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from quickstudy.rules.rule import Rule, Weights
 from quickstudy.tasks.episodes import bits
 
 LEAST = 1e-12  # loss of which a logarithm is taken
+TOGETHER = 2**16  # weights of problems that are worth one call: more of them fall out of the caches
 
 
 class Losses(ABC):
@@ -105,24 +106,13 @@ def unrolled(rule: Rule, losses: Losses, stand: Stand, problems: Any, steps: ran
     return torch.stack(seen, dim=1), Stand(live, memory)
 
 
-def curves(
-    rule: Rule,
-    losses: Losses,
-    indices: Sequence[int],
-    steps: int,
-    *,
-    chunk: int = 16,
-    done: Callable[[], Any] | None = None,
-) -> Tensor:
-    """(p, steps + 1) losses before each step and after the last, of the numbered problems; ``chunk`` at a time, after
-    each of which ``done`` is called."""
-    found = []
-    for start in range(0, len(indices), chunk):
-        problems = losses.batch(indices[start : start + chunk])
-        found.append(_curves(rule, losses, problems, steps))
-        if done is not None:
-            done()
-    return torch.cat(found)
+def curves(rule: Rule, losses: Losses, indices: Sequence[int], steps: int, *, chunk: int | None = None) -> Tensor:
+    """(p, steps + 1) losses before each step and after the last, of the numbered problems; ``chunk`` at a time, as many
+    as have ``TOGETHER`` weights unless given."""
+    each = sum(w.numel() for w in losses.start(losses.batch(indices[:1])).values())
+    size = chunk or max(1, TOGETHER // each)
+    spans = (indices[start : start + size] for start in range(0, len(indices), size))
+    return torch.cat([_curves(rule, losses, losses.batch(span), steps) for span in spans])
 
 
 @torch.no_grad()
