@@ -62,7 +62,6 @@ class LearnedOptimizer(torch.optim.Optimizer):
         """Tells the guard the loss of the step that comes next."""
         self._loss = float(loss.detach()) if isinstance(loss, Tensor) else float(loss)
 
-    @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
         """One step of all groups; with a closure, on the loss that it returns and the gradients that it makes."""
         loss = None
@@ -70,8 +69,9 @@ class LearnedOptimizer(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
             self.observe(loss)
-        for group in self.param_groups:
-            self._step(group)
+        with torch.no_grad():
+            for group in self.param_groups:
+                self._step(group)
         self._loss = None
         return loss
 

@@ -66,11 +66,13 @@ class Evolution(Estimator):
     def check(self, module: nn.Module, objective: Objective) -> None:
         ruled(module)
 
-    @torch.no_grad()
     def step(
         self, module: nn.Module, items: Any, objective: Objective, carry: Carry
     ) -> tuple[Tensor, list[Tensor], Any]:
-        rule = ruled(module)
+        with torch.no_grad():
+            return self._segment(ruled(module), items, carry)
+
+    def _segment(self, rule: Rule, items: Any, carry: Carry) -> tuple[Tensor, list[Tensor], Any]:
         if int(carry.step) == 0:
             carry = self._begin(rule, items, carry.finished)
         horizon = self.horizons[min(int(carry.finished) // self.each, len(self.horizons) - 1)]

@@ -151,9 +151,9 @@ def trained(work: Work, make: Make, seed: int) -> Trained:
     return Trained(torch.tensor(held_out), torch.tensor(seconds), float(np.mean(losses[-LAST:])))
 
 
-@torch.no_grad()
 def _examined(net: nn.Module, work: Work) -> float:
-    return float(nn.functional.cross_entropy(net(work.held_out[0]), work.held_out[1]))
+    with torch.no_grad():
+        return float(nn.functional.cross_entropy(net(work.held_out[0]), work.held_out[1]))
 
 
 @dataclass(frozen=True)

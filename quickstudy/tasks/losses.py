@@ -115,14 +115,14 @@ def curves(rule: Rule, losses: Losses, indices: Sequence[int], steps: int, *, ch
     return torch.cat([_curves(rule, losses, losses.batch(span), steps) for span in spans])
 
 
-@torch.no_grad()
 def _curves(rule: Rule, losses: Losses, problems: Any, steps: int) -> Tensor:
-    stand, seen = begin(rule, losses, problems), []
-    for step in range(steps):
-        each, grads = slopes(losses, stand.weights, problems, step)
-        stand = Stand(*rule.update(grads, stand.memory, stand.weights, each.mean()))
-        seen.append(each)
-    return torch.stack([*seen, losses.loss(stand.weights, problems, steps)], dim=1)
+    with torch.no_grad():
+        stand, seen = begin(rule, losses, problems), []
+        for step in range(steps):
+            each, grads = slopes(losses, stand.weights, problems, step)
+            stand = Stand(*rule.update(grads, stand.memory, stand.weights, each.mean()))
+            seen.append(each)
+        return torch.stack([*seen, losses.loss(stand.weights, problems, steps)], dim=1)
 
 
 def uniform(seed: int, indices: Sequence[int], count: int) -> np.ndarray:
