@@ -1,4 +1,5 @@
-"""Writes the tables of docs/results.md and README.md from the files under results/. ``--check`` only compares."""
+"""Writes the tables of docs/results.md, docs/learned-optimizers.md and README.md from the files under results/.
+``--check`` only compares."""
 
 from __future__ import annotations
 
@@ -30,14 +31,23 @@ PRINTED = {  # with as many decimals as the papers have
     "squared_error_over_d": ".2f",
     "calibration_error_percent": ".1f",
     "auroc_percent": ".1f",
+    "loss": ".3g",
 }
 PICTURES = {
     "sinusoid": "The first test task before and after adaptation, and the error by gradient step",
     "in-context": "Errors and right answers by the number of examples, beside what can be had",
     "maps": "The MNIST test set in tailored embeddings, by the losses that they were trained with",
+    "learned-optimizer": "Losses by step of learned and of tuned hand-designed optimizers",
+    "optimizer-in-practice": "Held-out losses by step and by second, of a learned optimizer and of tuned Adam",
     "fast-weights": "What a matrix of outer products holds, by feature map, and by rule where values are replaced",
     "fisher-batch": "Accuracy of EWC by strength: squared gradients of single examples, and of batches",
 }
+LEARNED = [  # (title, methods and variants) columns of docs/learned-optimizers.md
+    ("LSTM", ("LSTM", "coordinate-wise, learned")),
+    ("LSTM, random scales", ("LSTM", "learned on random scales")),
+    ("RNNProp", ("RNNProp", "learned on random scales")),
+    *((name, (name, "tuned rate")) for name in ("Adam", "RMSprop", "NAG", "SGD")),
+]
 SETTINGS = ["5-way 1-shot", "5-way 5-shot", "20-way 1-shot", "20-way 5-shot"]
 
 
@@ -71,6 +81,32 @@ def readme(text: str) -> str:
     ]
     title = "| Omniglot, published → ours | " + " | ".join(SETTINGS) + " |"
     return head + "\n".join([BEGIN, title, "| --- " * 5 + "|", *rows, END]) + tail
+
+
+def optimizers(text: str) -> str:
+    """docs/learned-optimizers.md with its table renewed: published → ours, the lowest of a row in bold."""
+    begin, end = (f"<!-- learned-optimizer:{word} -->" for word in ("begin", "end"))
+    head, rest = text.split(begin)
+    _, tail = rest.split(end)
+    cells = {(c["setting"], c["method"], c["variant"]): c for c in read_results(ROOT / "results" / "learned-optimizer")}
+    rows = []
+    for setting in dict.fromkeys(cell.setting for cell in TABLES["learned-optimizer"]):
+        found = [cells.get((setting, *words)) for _, words in LEARNED]
+        means = [cell["value"] for cell in found if cell is not None and cell["value"] is not None]
+        if means:
+            rows.append("| " + " | ".join([setting, *(_loss(cell, min(means)) for cell in found)]) + " |")
+    title = "| published → ours | " + " | ".join(name for name, _ in LEARNED) + " |"
+    return head + "\n".join([begin, title, "| --- " * (1 + len(LEARNED)) + "|", *rows, end]) + tail
+
+
+def _loss(cell: Any, least: float) -> str:
+    if cell is None:
+        return ""
+    paper = f"{cell['published']['value']:.2g} → " if cell["published"] else ""
+    if cell["value"] is None:
+        return f"{paper}diverges"
+    mean = f"{cell['value']:.3f}"
+    return f"{paper}{f'**{mean}**' if cell['value'] == least else mean} ± {cell['interval95']:.3f}"
 
 
 def _short(cell: Any) -> str:
@@ -151,7 +187,12 @@ def _precision(bench: Any) -> str:
 
 
 def main() -> None:
-    pages = {ROOT / "docs" / "results.md": results_page(), ROOT / "README.md": readme((ROOT / "README.md").read_text())}
+    learned = ROOT / "docs" / "learned-optimizers.md"
+    pages = {
+        ROOT / "docs" / "results.md": results_page(),
+        ROOT / "README.md": readme((ROOT / "README.md").read_text()),
+        learned: optimizers(learned.read_text()),
+    }
     stale = [path.name for path, text in pages.items() if not path.exists() or path.read_text() != text]
     if "--check" in sys.argv:
         sys.exit(f"out of date: {', '.join(stale)}; run make docs" if stale else 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -157,6 +157,35 @@ def by_size(
         axes.set_title(title, fontsize=10, parse_math=False)
         _literal(axes.legend(frameon=False, fontsize=8).get_texts())
         _plain(axes)
+    return figure
+
+
+class Panel(NamedTuple):
+    """Learning curves beside each other: of each name (k,) places along the axis and (problems, k) losses there."""
+
+    title: str
+    along: str  # "step" or "seconds"
+    lines: Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+
+def descents(panels: Sequence[Panel], *, columns: int = 3) -> Figure:
+    """Medians with bands between the quartiles, on a logarithmic axis; what is no number is left out."""
+    rows = math.ceil(len(panels) / columns)
+    figure = _figure(3.6 * min(columns, len(panels)), 3.0 * rows)
+    every = figure.subplots(rows, min(columns, len(panels)), squeeze=False).ravel()
+    colours: dict[str, str] = {}
+    for axes, panel in zip(every, panels, strict=False):
+        for name, (x, found) in panel.lines.items():
+            tone = colours.setdefault(name, colour(len(colours)))
+            low, middle, high = np.nanquantile(np.where(np.isfinite(found), found, np.nan), (0.25, 0.5, 0.75), axis=0)
+            axes.plot(x, middle, color=tone, label=name, linewidth=1.5)
+            axes.fill_between(x, low, high, color=tone, alpha=0.2, linewidth=0)
+        axes.set(xlabel=panel.along, ylabel="loss", yscale="log")
+        axes.set_title(panel.title, fontsize=9, parse_math=False)
+        _literal(axes.legend(frameon=False, fontsize=6).get_texts())
+        _plain(axes)
+    for axes in every[len(panels) :]:
+        axes.set_axis_off()
     return figure
 
 

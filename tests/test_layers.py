@@ -20,7 +20,7 @@ LAYERS = [
     {"batching", "devices", "parallel", "storage"},
     {"outer"},
     {"train", "evaluate", "instances", "regression", "lifelong", "penalties", "checks"},
-    {"experiment"},
+    {"experiment", "optimizers"},
     {"lives"},
     {"charts"},
     {"maps", "molecules"},

@@ -11,12 +11,14 @@ from quickstudy.recipes import (
     maps,
     maps_grid,
     maps_tailored,
+    learned_optimizer,
     mini_imagenet,
     omniglot_alphabets,
     omniglot_fewshot,
     omniglot_gradient,
     omniglot_instances,
     omniglot_models,
+    optimizer_practice,
     own_examples,
     permuted_mnist,
     sinusoid,
@@ -38,6 +40,8 @@ TABLES: dict[str, Sequence[AnyCell]] = {
     in_context.TABLE: in_context.CELLS,
     fast_weights.TABLE: fast_weights.CELLS,
     maps.TABLE: [*maps.CELLS, *maps_tailored.CELLS, *maps_grid.CELLS],
+    learned_optimizer.TABLE: learned_optimizer.CELLS,
+    optimizer_practice.TABLE: optimizer_practice.CELLS,
 }
 PICTURES: dict[str, Callable[..., Any]] = {  # Matplotlib figures
     sinusoid.TABLE: sinusoid.picture,
@@ -45,4 +49,6 @@ PICTURES: dict[str, Callable[..., Any]] = {  # Matplotlib figures
     fast_weights.TABLE: fast_weights.picture,
     fisher_batch.TABLE: fisher_batch.picture,
     maps.TABLE: maps_tailored.picture,
+    learned_optimizer.TABLE: learned_optimizer.picture,
+    optimizer_practice.TABLE: optimizer_practice.picture,
 }
