@@ -19,7 +19,7 @@ LAYERS = [
     {"learners"},
     {"batching", "devices", "parallel", "storage"},
     {"outer"},
-    {"train", "evaluate", "instances", "regression", "lifelong", "penalties", "checks"},
+    {"train", "evaluate", "instances", "regression", "lifelong", "penalties", "weighting", "checks"},
     {"experiment"},
     {"lives"},
     {"maps", "molecules"},
