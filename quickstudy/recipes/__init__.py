@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from quickstudy.recipes import (
+    data_weights,
     fast_weights,
     in_context,
     intents,
@@ -30,9 +31,11 @@ TABLES: dict[str, Sequence[AnyCell]] = {
     intents.TABLE: intents.CELLS,
     in_context.TABLE: in_context.CELLS,
     fast_weights.TABLE: fast_weights.CELLS,
+    data_weights.TABLE: data_weights.CELLS,
 }
 PICTURES: dict[str, Callable[..., Any]] = {  # Matplotlib figures
     sinusoid.TABLE: sinusoid.picture,
     in_context.TABLE: in_context.picture,
     fast_weights.TABLE: fast_weights.picture,
+    data_weights.TABLE: data_weights.picture,
 }
