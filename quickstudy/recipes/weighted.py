@@ -168,7 +168,7 @@ class Method:
 
     def rows(self, step: int) -> Tensor:
         """(n,) which examples are next."""
-        per = len(self.source.y) // self.batch
+        per = max(1, len(self.source.y) // self.batch)
         if step % per == 0 or not len(self.order):
             chance = Generator().manual_seed(self.loop.asked.seed * 1009 + step // per)
             self.order = torch.randperm(len(self.source.y), generator=chance)
@@ -275,7 +275,7 @@ METHODS: dict[str, Callable[[Loop], Method]] = {
     "resampling": Resampling,
     "hard mining": HardMining,
     "random weights": RandomWeights,
-    **dict.fromkeys(WEIGHERS, Learned),
+    **{name: Learned for name in WEIGHERS},
 }
 
 

@@ -65,7 +65,7 @@ def likelihood(
     *,
     examples: int,
     rate: float,
-    logits_rate: float = 100.0,
+    logits_rate: float = 20.0,
     losses: Losses | None = None,
     form: str = "products",
     normalize: str = "sum",

@@ -313,7 +313,7 @@ def blobs(count, seed):
 MAKES = {
     "reweight": lambda model, clean: weighting.reweight(model, clean),
     "meta_weight_net": lambda model, clean: weighting.meta_weight_net(model, clean, rate=0.1, net_rate=0.01),
-    "likelihood": lambda model, clean: weighting.likelihood(model, clean, examples=400, rate=0.1),
+    "likelihood": lambda model, clean: weighting.likelihood(model, clean, examples=400, rate=0.1, logits_rate=100),
 }
 
 
