@@ -275,7 +275,9 @@ METHODS: dict[str, Callable[[Loop], Method]] = {
     "resampling": Resampling,
     "hard mining": HardMining,
     "random weights": RandomWeights,
-    **{name: Learned for name in WEIGHERS},
+    "L2RW": Learned,
+    "Meta-Weight-Net": Learned,
+    "weighted likelihood": Learned,
 }
 
 
