@@ -173,6 +173,29 @@ def weights(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], found: Sequence
     return figure
 
 
+def descents(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
+    """A panel for each title with the learning curves (problems, steps) of each name: medians, bands between the
+    quartiles, and a logarithmic axis."""
+    columns = min(3, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    figure = _figure(3.6 * columns, 3.0 * rows)
+    every = figure.subplots(rows, columns, squeeze=False).ravel()
+    colours: dict[str, str] = {}
+    for axes, (title, lines) in zip(every, panels.items(), strict=False):
+        for name, found in lines.items():
+            tone = colours.setdefault(name, colour(len(colours)))
+            low, middle, high = np.nanquantile(np.where(np.isfinite(found), found, np.nan), (0.25, 0.5, 0.75), axis=0)
+            axes.plot(middle, color=tone, label=name, linewidth=1.5)
+            axes.fill_between(range(len(middle)), low, high, color=tone, alpha=0.2, linewidth=0)
+        axes.set(xlabel="step", ylabel="loss", yscale="log")
+        axes.set_title(title, fontsize=9, parse_math=False)
+        _literal(axes.legend(frameon=False, fontsize=6).get_texts())
+        _plain(axes)
+    for axes in every[len(panels) :]:
+        axes.set_axis_off()
+    return figure
+
+
 def _spread(axes: Axes, numbers: np.ndarray, wrong: np.ndarray) -> None:
     """Two histograms, of which the outermost bins hold what is beyond."""
     low, high = np.quantile(numbers, (0.002, 0.998))

@@ -39,7 +39,7 @@ class Progress:
 
 
 def train(
-    learner: Learner,
+    learner: nn.Module,
     tasks: Tasks[Any],
     *,
     steps: int,
@@ -48,14 +48,15 @@ def train(
     objective: Objective | None = None,
     estimator: Estimator | None = None,
     optimizer: str = "adam",
-    validate: Callable[[Learner], float] | None = None,
+    validate: Callable[[Any], float] | None = None,
     validations: int = 10,
     precision: str = "float32",
     seed: int = 0,
     run: Run | None = None,
     progress: bool = False,
 ) -> Progress:
-    """Meta-trains the learner in place and leaves it in ``eval()`` with its best weights.
+    """Meta-trains the learner, or any module that comes with an ``objective``, in place and leaves it in ``eval()``
+    with its best weights.
 
     Step ``s`` reads the tasks ``s * batch ...``; the rate falls from ``rate`` to 0, along a half cosine with "adam",
     linearly with "sgd", the plain descent that Reptile was published with; "adam-constant" keeps it. Unless another
@@ -73,7 +74,7 @@ def train(
     if steps < 1 or batch < 1:
         raise ValueError(f"a training takes at least one step of one task, got steps {steps}, batch {batch}")
     devices.prepare()
-    goal = objective or learner.objective(_way(tasks))
+    goal = objective or _own(learner, tasks)
     loop = _Loop(learner, tasks, goal, estimator or Unroll(), steps, batch, rate, precision, seed, optimizer)
     state = loop.resume(run)
     parallel.spread(learner)
@@ -94,7 +95,7 @@ class _Loop:
 
     def __init__(
         self,
-        learner: Learner,
+        learner: nn.Module,
         tasks: Tasks[Any],
         objective: Objective,
         estimator: Estimator,
@@ -120,7 +121,7 @@ class _Loop:
         self.where = self.weights[0].device
 
     def go(
-        self, state: Progress, run: Run | None, bar: Any, validate: Callable[[Learner], float] | None, validations: int
+        self, state: Progress, run: Run | None, bar: Any, validate: Callable[[Any], float] | None, validations: int
     ) -> None:
         every = max(1, self.steps // RECORDS)
         exams = {math.ceil(self.steps * (i + 1) / validations) for i in range(validations)}
@@ -135,7 +136,7 @@ class _Loop:
                 continue
             self.record(state, since, validate if exam else None)
             since, state.seconds = [], time.monotonic() - begun
-            bar.set_postfix(_postfix(state))
+            bar.set_postfix(_postfix(state, isinstance(self.learner, Learner)))
             if run is not None and (time.monotonic() > due or state.step == self.steps):
                 writing = time.monotonic()
                 run.save_checkpoint(*self.checkpoint(state))
@@ -156,7 +157,7 @@ class _Loop:
         self.optimizer.step()
         return loss
 
-    def record(self, state: Progress, since: list[Tensor], validate: Callable[[Learner], float] | None) -> None:
+    def record(self, state: Progress, since: list[Tensor], validate: Callable[[Any], float] | None) -> None:
         loss = float(torch.stack(since).mean())
         if not math.isfinite(loss):
             raise Diverged(
@@ -225,7 +226,7 @@ def calibrate(learner: L, tasks: Tasks[Any], indices: Iterable[int], *, way: int
     return learner
 
 
-def slow_weights(learner: Learner) -> list[nn.Parameter]:
+def slow_weights(learner: nn.Module) -> list[nn.Parameter]:
     """What a training would change. Raises ValueError where there is nothing."""
     weights = batching.trainable(learner)
     if not weights:
@@ -285,7 +286,14 @@ def _way(tasks: Any) -> int:
     return tasks.way
 
 
-def _postfix(state: Progress) -> dict[str, str]:
+def _own(module: nn.Module, tasks: Any) -> Objective:
+    """What it minimizes unless told otherwise. Raises ValueError for a module that is no learner."""
+    if not isinstance(module, Learner):
+        raise ValueError(f"{type(module).__name__} is no learner and has no objective of its own; give it one")
+    return module.objective(_way(tasks))
+
+
+def _postfix(state: Progress, percent: bool) -> dict[str, str]:
     shown = {"loss": f"{state.curve[-1]['loss']:.3f}"}
     scores = [point["score"] for point in state.curve if "score" in point]
-    return shown | ({"valid": f"{100 * scores[-1]:.1f}%"} if scores else {})
+    return shown | ({"valid": f"{100 * scores[-1]:.1f}%" if percent else f"{scores[-1]:.4g}"} if scores else {})

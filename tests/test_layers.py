@@ -20,7 +20,7 @@ LAYERS = [
     {"batching", "devices", "parallel", "storage"},
     {"outer"},
     {"train", "evaluate", "instances", "regression", "lifelong", "penalties", "weighting", "checks"},
-    {"experiment"},
+    {"experiment", "optimizers"},
     {"lives"},
     {"maps", "molecules"},
     {"charts", "gallery", "inside", "plot", "report", "life_report"},

@@ -8,6 +8,7 @@ from quickstudy.recipes import (
     fast_weights,
     in_context,
     intents,
+    learned_optimizer,
     mini_imagenet,
     omniglot_fewshot,
     omniglot_gradient,
@@ -32,10 +33,12 @@ TABLES: dict[str, Sequence[AnyCell]] = {
     in_context.TABLE: in_context.CELLS,
     fast_weights.TABLE: fast_weights.CELLS,
     data_weights.TABLE: data_weights.CELLS,
+    learned_optimizer.TABLE: learned_optimizer.CELLS,
 }
 PICTURES: dict[str, Callable[..., Any]] = {  # Matplotlib figures
     sinusoid.TABLE: sinusoid.picture,
     in_context.TABLE: in_context.picture,
     fast_weights.TABLE: fast_weights.picture,
     data_weights.TABLE: data_weights.picture,
+    learned_optimizer.TABLE: learned_optimizer.picture,
 }

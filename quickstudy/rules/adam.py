@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam as fused
 
-from quickstudy.rules.rule import Rate, Rule, Weights, check_rate, count, decayed, per_weight
+from quickstudy.rules.rule import Rate, Rule, Weights, check_rate, count, decayed, per_weight, root
 
 
 class Moments(NamedTuple):
@@ -50,7 +50,7 @@ class Adam(Rule[Moments]):
         spread, new = two.sqrt(), {}
         for name, rate in per_weight(self.rate, weights).items():
             kept = weights[name] * (1 - rate * shrink) if shrink else weights[name]
-            new[name] = kept - rate / one * moments.mean[name] / (_root(moments.square[name]) / spread + self.eps)
+            new[name] = kept - rate / one * moments.mean[name] / (root(moments.square[name]) / spread + self.eps)
         return new, moments
 
     def move(self, grads: Weights, memory: Moments, weights: Weights, loss: Tensor) -> Moments:
@@ -112,10 +112,3 @@ def adam(
 def _correction(beta: float, step: Tensor) -> Tensor:
     """1 - beta^step. ``expm1``, because in float32 the plain form loses half its digits at 0.999."""
     return -torch.expm1(step * (math.log(beta) if beta else -math.inf))
-
-
-def _root(square: Tensor) -> Tensor:
-    """The square root, with the derivative 0 at 0. The plain one has infinity there, and infinity times the 0 of the
-    gradient's square is nan (torchopt issue 26); the inner ``where`` keeps it out of the backward pass."""
-    some = square > 0
-    return torch.where(some, torch.where(some, square, 1.0).sqrt(), 0.0)

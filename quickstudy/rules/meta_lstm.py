@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from quickstudy.nets.lstm import LSTMCell
+from quickstudy.rules.coordinatewise import flat, log_and_sign, shaped
 from quickstudy.rules.rule import Rule, Weights
 
 P = 10.0  # of the preprocessing: gradients below e^-10 are scaled up, not taken the logarithm of
@@ -46,20 +47,19 @@ class MetaLSTM(Rule[Coordinates]):
 
     def init(self, weights: Weights) -> Coordinates:
         """Zeros, as in the authors' recurrences."""
-        w = _flat(weights, list(weights))
+        w = _column(weights, weights)
         sizes = (self.cell.hidden, self.cell.hidden, 1, 1)
         return Coordinates(*(w.new_zeros(len(w), size) for size in sizes))
 
     def update(
         self, grads: Weights, memory: Coordinates, weights: Weights, loss: Tensor
     ) -> tuple[Weights, Coordinates]:
-        names = list(weights)
-        w, grad = _flat(weights, names), _flat(grads, names).detach()  # (n, 1)
+        w, grad = _column(weights, weights), _column(grads, weights).detach()  # (n, 1)
         seen = torch.cat([preprocess(grad), preprocess(loss.detach()[None, None]).expand(len(w), 2)], dim=1)  # (n, 4)
         h, c = self.cell(seen, (memory.h, memory.c))
         forget = self.forget(torch.cat([h, w, memory.forget], dim=1)).sigmoid()
         input = self.input(torch.cat([h, w, memory.input], dim=1)).sigmoid()
-        return _shaped(forget * w - input * grad, weights), Coordinates(h, c, forget, input)
+        return shaped((forget * w - input * grad)[:, 0], weights), Coordinates(h, c, forget, input)
 
 
 def meta_lstm(hidden: int = 20, *, rate: float = 0.01, forget: float = 0.9933) -> MetaLSTM:
@@ -74,19 +74,10 @@ def meta_lstm(hidden: int = 20, *, rate: float = 0.01, forget: float = 0.9933) -
 
 
 def preprocess(x: Tensor, p: float = P) -> Tensor:
-    """(n, 2) from (n, 1): (log|x| / p, sign x), or (-1, e^p x) where |x| < e^-p (Andrychowicz et al., 2016,
-    appendix A). Both parts are within [-1, 1] for |x| up to e^p."""
-    least = math.exp(-p)
-    small = x.abs() < least
-    size = torch.where(small, -1.0, x.abs().clamp_min(least).log() / p)  # clamped: its slope at 0 would be nan
-    return torch.cat([size, torch.where(small, math.exp(p) * x, x.sign())], dim=1)
+    """(n, 2) from (n, 1): the logarithm and the sign of each number, as ``log_and_sign`` has them."""
+    return torch.cat(log_and_sign(x, p), dim=1)
 
 
-def _flat(weights: Weights, names: list[str]) -> Tensor:
+def _column(weights: Weights, like: Weights) -> Tensor:
     """(n, 1): every element of every weight."""
-    return torch.cat([weights[name].reshape(-1, 1) for name in names])
-
-
-def _shaped(flat: Tensor, like: Weights) -> Weights:
-    parts = flat.split([w.numel() for w in like.values()])
-    return {name: part.reshape(w.shape) for (name, w), part in zip(like.items(), parts, strict=True)}
+    return flat(weights, like)[:, None]

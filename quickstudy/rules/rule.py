@@ -81,3 +81,10 @@ def decayed(grads: Weights, weights: Weights, decay: float) -> Weights:
 def count(weights: Weights) -> Tensor:
     """0 steps, as a scalar like the weights: an integer would make what is computed from it float32."""
     return next(iter(weights.values()), torch.empty(0)).new_zeros(())
+
+
+def root(square: Tensor) -> Tensor:
+    """The square root, with the derivative 0 at 0. The plain one has infinity there, and infinity times the 0 of the
+    gradient's square is nan (torchopt issue 26); the inner ``where`` keeps it out of the backward pass."""
+    some = square > 0
+    return torch.where(some, torch.where(some, square, 1.0).sqrt(), 0.0)

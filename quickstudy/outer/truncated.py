@@ -1,0 +1,149 @@
+"""Truncated backpropagation through time, along descents: the gradients of a rule that is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from quickstudy import batching, tree
+from quickstudy.core import Objective
+from quickstudy.outer.base import Estimator
+from quickstudy.rules.coordinatewise import Coordinatewise, flat
+from quickstudy.rules.rule import Rule
+from quickstudy.tasks.losses import Descent, Losses, Stand, begin, slopes, unrolled
+
+Segment = tuple[Tensor, list[Tensor], Stand]  # the loss, the gradients, where the descents then stand
+
+
+class Carry(NamedTuple):
+    """Where the descents stand between two segments."""
+
+    problems: Any
+    stand: Stand
+    step: Tensor  # (), inner steps so far
+    finished: Tensor  # (), descents so far
+
+
+class Truncated(Estimator):
+    """The mean loss after each of the next ``segment`` steps of some descents, and its gradient through those steps
+    alone; then the descents go on from where they are. After the horizon new problems are taken.
+
+    ``horizons``: of the first ``each`` descents the first, of the next the second, and so on: a curriculum. Memory is
+    that of one segment.
+
+    A rule that takes gradients as constants needs no way back through the losses: what a change of the weights at a
+    step does to the loss there is the gradient which the rule was given anyway. Of a rule that treats all coordinates
+    alike, ``sample`` of them, drawn anew each segment, say without bias what all would say: the gradient of a network's
+    weights costs a fraction, the descent itself what it costs.
+    """
+
+    def __init__(
+        self,
+        losses: Losses,
+        *,
+        horizons: Sequence[int] = (100,),
+        each: int = 1,
+        segment: int = 20,
+        sample: int | None = None,
+    ) -> None:
+        super().__init__()
+        if not horizons or min(*horizons, each, segment, 1 if sample is None else sample) < 1:
+            asked = f"{tuple(horizons)}, {each}, {segment} and {sample}"
+            raise ValueError(f"horizons, each, segment and sample are at least 1, got {asked}")
+        self.losses, self.horizons, self.each = losses, tuple(horizons), each
+        self.segment, self.sample = segment, sample
+
+    @property
+    def objective(self) -> Descent:
+        """What it differentiates."""
+        return Descent(self.losses, self.horizons[-1])
+
+    def init(self, module: nn.Module) -> Carry:
+        """A descent that is at its end."""
+        problems = self.losses.batch([0])
+        none = torch.zeros((), dtype=torch.int64)
+        return Carry(problems, begin(ruled(module), self.losses, problems), none, none.clone())
+
+    def check(self, module: nn.Module, objective: Objective) -> None:
+        ruled(module)
+
+    def step(
+        self, module: nn.Module, items: Any, objective: Objective, carry: Carry
+    ) -> tuple[Tensor, list[Tensor], Any]:
+        rule = ruled(module)
+        if int(carry.step) == 0:
+            carry = carry._replace(problems=items, stand=begin(rule, self.losses, items))
+        horizon = self.horizons[min(int(carry.finished) // self.each, len(self.horizons) - 1)]
+        first = int(carry.step)
+        last = min(first + self.segment, horizon)
+        loss, grads, stand = self._segment(rule, carry, range(first, last))
+        over = last == horizon
+        after = torch.full_like(carry.step, 0 if over else last)
+        return loss, grads, Carry(carry.problems, tree.map(Tensor.detach, stand), after, carry.finished + over)
+
+    def _segment(self, rule: Rule, carry: Carry, steps: range) -> Segment:
+        count = sum(w.numel() for w in carry.stand.weights.values())
+        if self.sample is not None and self.sample < count and isinstance(rule, Coordinatewise):
+            return sampled(rule, self.losses, carry, steps, torch.randperm(count)[: self.sample])
+        return (constant if rule.detached else exact)(rule, self.losses, carry, steps)
+
+
+def constant(rule: Rule, losses: Losses, carry: Carry, steps: range) -> Segment:
+    """The segment of a rule that takes gradients as constants: the loss after a step pulls at its weights by the
+    gradient there, and only the rule is gone back through."""
+    stand, total = tree.map(Tensor.detach, carry.stand), torch.zeros(())
+    passed, pulls, share = list[Tensor](), list[Tensor](), 1 / (tree.size(carry.problems) * len(steps))
+    with torch.enable_grad():
+        for step in range(steps.start, steps.stop + 1):
+            each, grads = slopes(losses, stand.weights, carry.problems, step)
+            if step > steps.start:
+                passed += stand.weights.values()
+                pulls += [grads[name] * share for name in stand.weights]
+                total = total + each.sum() * share
+            if step < steps.stop:
+                stand = Stand(*rule.update(grads, stand.memory, stand.weights, each.mean()))
+        found = torch.autograd.grad(passed, batching.trainable(rule), pulls, allow_unused=True, materialize_grads=True)
+    return total, list(found), stand
+
+
+def sampled(rule: Coordinatewise, losses: Losses, carry: Carry, steps: range, places: Tensor) -> Segment:
+    """The same of a coordinatewise rule, gone back through at ``places`` (k,) alone, which count for all n."""
+    stand, moved, total = carry.stand, torch.zeros(()), torch.zeros(())
+    memory = tree.map(lambda leaf: leaf[..., places] if leaf.dim() else leaf, stand.memory)
+    share = 1 / (tree.size(carry.problems) * len(steps))
+    more = sum(w.numel() for w in stand.weights.values()) / len(places)
+    passed, pulls = list[Tensor](), list[Tensor]()
+    for step in range(steps.start, steps.stop + 1):
+        each, grads = slopes(losses, stand.weights, carry.problems, step)
+        some = flat(grads, stand.weights)[places]
+        if step > steps.start:
+            passed.append(moved)
+            pulls.append(some * (share * more))
+            total = total + each.sum() * share
+        if step < steps.stop:
+            with torch.no_grad():
+                stand = Stand(*rule.update(grads, stand.memory, stand.weights, each.mean()))
+            with torch.enable_grad():
+                change, memory = rule.change(some, memory)
+                moved = moved + change
+    found = torch.autograd.grad(passed, batching.trainable(rule), pulls, allow_unused=True, materialize_grads=True)
+    return total, list(found), stand
+
+
+def exact(rule: Rule, losses: Losses, carry: Carry, steps: range) -> Segment:
+    """The segment of any rule: everything is gone back through, second derivatives included."""
+    with torch.enable_grad():
+        each, stand = unrolled(rule, losses, tree.map(Tensor.detach, carry.stand), carry.problems, steps)
+        total = each.mean()
+        found = torch.autograd.grad(total, batching.trainable(rule), allow_unused=True, materialize_grads=True)
+    return total.detach(), list(found), stand
+
+
+def ruled(module: nn.Module) -> Rule:
+    """The module as the rule it is. Raises ValueError for another."""
+    if not isinstance(module, Rule):
+        raise ValueError(f"descents are made by a rule, got {type(module).__name__}; see quickstudy.rules")
+    return module

@@ -1,0 +1,187 @@
+"""Learned optimizers: figures 4 to 6 of Andrychowicz et al. (2016), the loss after so many steps.
+
+Protocol: 10-dimensional quadratics |W θ - y|² / 10 with Gaussian W and y, from θ = 0, and networks on MNIST with
+minibatches of 128, first weights normal of deviation 0.01. Optimizers are learned along descents of 100 steps, unrolled
+20 at a time. All is learned and tuned on the training pictures and examined on problems with other first weights, other
+minibatches and the test pictures; the loss is that of the minibatch of a step, before it. The hand-designed
+optimizers have the rate of ``RATES`` that is best at the end of as many steps of each kind of problem; the learned ones
+are used as they are, on all of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from quickstudy import devices, plot, rules
+from quickstudy.optimizers import LAST, VALID, Training
+from quickstudy.recipes.cells import AnyCell, Scores, digest
+from quickstudy.rules import Rule
+from quickstudy.storage import load_tensors, read_json, save_tensors, write_json
+from quickstudy.tasks.losses import Losses, curves
+from quickstudy.tasks.problems import problem
+from quickstudy.train import Progress
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TABLE = "learned-optimizer"
+TEST = 10**9 + 1  # the seed of test problems, which no training has
+RATES = tuple(10 ** (k / 2) for k in range(-7, 2))  # 0.0003 to 3.2
+TUNED = 20  # problems that decide the rate
+OPPONENTS: dict[str, Callable[[float], Rule]] = {
+    "Adam": rules.adam,
+    "RMSprop": rules.rmsprop,
+    "NAG": lambda rate: rules.sgd(rate, momentum=0.9, nesterov=True),
+    "SGD": rules.sgd,
+}
+NAMES = {  # of problems, as the published figures are named
+    "quadratics": "quadratics",
+    "quadratics-uniform": "quadratics drawn uniformly",
+    "mnist": "MNIST 20 sigmoid units",
+    "mnist-40-units": "MNIST 40 units",
+    "mnist-2-layers": "MNIST 2 hidden layers",
+    "mnist-relu": "MNIST ReLU",
+    "fashion-mnist": "Fashion-MNIST 20 sigmoid units",
+}
+
+
+@dataclass(frozen=True)
+class Loss(AnyCell):
+    """The mean loss after so many steps, over test problems; beside it the median, where descents diverge."""
+
+    problem: str
+    step: int
+    length: int  # of the descent, of which this is a point
+
+    score: ClassVar[str] = "loss"
+    metric: ClassVar[str] = "loss"
+    factor: ClassVar[float] = 1
+
+    @property
+    def setting(self) -> str:
+        return f"{NAMES[self.problem]}, step {self.step}"
+
+    def beside(self, scores: np.ndarray) -> dict[str, float]:
+        lost = int((~np.isfinite(scores)).sum())
+        return {"median": round(float(np.median(scores)), 4)} | ({"diverged": lost} if lost else {})
+
+    def measure(self, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> Scores:
+        found, done = self.curves(seed, scale=scale, tasks=tasks, runs=runs, progress=progress)
+        return Scores(found[:, self.step].double().numpy(), False, "-".join((self.problem, "test", str(TEST))), done)
+
+    def curves(self, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> tuple[Tensor, Progress]:
+        """(t, length + 1) losses on the test problems, which all steps of a descent share."""
+        devices.prepare()
+        rule, done = self.rule(seed, scale=scale, runs=runs, progress=progress)
+        name = f"{self.stamp(seed, scale)}-{self.problem}-{self.length}steps-{tasks}problems.safetensors"
+        path = runs / TABLE / "curves" / name
+        if not path.exists():
+            exam = problem(self.problem, part="test", seed=TEST)
+            save_tensors(path, {"curves": curves(rule, exam, range(tasks), self.length)}, {})
+        return load_tensors(path)[0]["curves"], done
+
+    @abstractmethod
+    def rule(self, seed: int, *, scale: float, runs: Path, progress: bool) -> tuple[Rule, Progress]:
+        """What makes the descents, and the training it comes from."""
+
+
+@dataclass(frozen=True)
+class Learned(Loss):
+    """Of an optimizer that is learned."""
+
+    asked: Training
+
+    trained: ClassVar[bool] = True
+
+    def training(self, seed: int, scale: float) -> Training:
+        return dataclasses.replace(self.asked, seed=seed, steps=max(1, round(self.asked.steps * scale)))
+
+    def stamp(self, seed: int, scale: float) -> str:
+        return f"{self.asked.rule}-{self.asked.problem}-seed{seed}-{digest(self.training(seed, scale))}"
+
+    def rule(self, seed: int, *, scale: float, runs: Path, progress: bool) -> tuple[Rule, Progress]:
+        return self.training(seed, scale).run(runs / TABLE / self.stamp(seed, scale), progress=progress)
+
+
+@dataclass(frozen=True)
+class Tuned(Loss):
+    """Of a hand-designed one."""
+
+    opponent: str
+
+    trained: ClassVar[bool] = False
+
+    def stamp(self, seed: int, scale: float) -> str:
+        return f"{self.opponent.lower()}-tuned"
+
+    def rule(self, seed: int, *, scale: float, runs: Path, progress: bool) -> tuple[Rule, Progress]:
+        path = runs / TABLE / "rates" / f"{self.opponent.lower()}-{self.problem}-{self.length}steps.json"
+        if not path.exists():
+            losses = problem(self.problem, seed=VALID)
+            by_rate = {rate: end(OPPONENTS[self.opponent](rate), losses, self.length) for rate in RATES}
+            best = min(by_rate, key=by_rate.__getitem__)
+            write_json(
+                path,
+                {"rate": best, "losses": {f"{r:.2g}": x if math.isfinite(x) else None for r, x in by_rate.items()}},
+            )
+        return OPPONENTS[self.opponent](read_json(path)["rate"]), Progress()
+
+
+def end(rule: Rule, losses: Losses, steps: int) -> float:
+    """The mean loss of the last steps of the descents that decide; infinity where one diverges."""
+    found = float(curves(rule, losses, range(TUNED), steps)[:, -LAST:].mean())
+    return found if math.isfinite(found) else math.inf
+
+
+def picture(runs: Path, *, scale: float, tasks: int, progress: bool) -> Figure:
+    """The learning curves of every method on each kind of problem, of the first seed."""
+    panels: dict[str, dict[str, np.ndarray]] = {}
+    for cell in CELLS:
+        shown = panels.setdefault(f"{NAMES[cell.problem]}, {cell.length} steps", {})
+        name = ", ".join(filter(None, (cell.method, cell.variant if isinstance(cell, Learned) else "")))
+        if name not in shown:
+            found, _ = cell.curves(0, scale=scale, tasks=tasks, runs=runs, progress=progress)
+            shown[name] = found.numpy()
+    return plot.descents(panels)
+
+
+QUADRATIC = Training(problem="quadratics", batch=128, steps=5000, rate=3e-3, examined=128)
+UNIFORM = dataclasses.replace(QUADRATIC, problem="quadratics-uniform")
+PLAIN = Training(problem="mnist", sample=1500, steps=4000, rate=3e-3)
+ROBUST = dataclasses.replace(PLAIN, rule="rnnprop", scaled=1.0)
+SCALED = dataclasses.replace(PLAIN, scaled=1.0)
+
+LSTM = ("LSTM", "coordinate-wise, learned")
+SCALED_LSTM = ("LSTM", "learned on random scales")
+RNNPROP = ("RNNProp", "learned on random scales")
+FIGURES: list[tuple[str, int, Sequence[int], list[tuple[tuple[str, str], Training]]]] = [
+    ("quadratics", 100, (20, 100), [(LSTM, QUADRATIC)]),
+    ("mnist", 100, (20, 100), [(LSTM, PLAIN), (RNNPROP, ROBUST)]),
+    ("mnist", 200, (200,), [(LSTM, PLAIN), (RNNPROP, ROBUST)]),
+    ("mnist-relu", 100, (100,), [(LSTM, PLAIN), (RNNPROP, ROBUST), (SCALED_LSTM, SCALED)]),
+    ("mnist-40-units", 100, (100,), [(LSTM, PLAIN), (RNNPROP, ROBUST)]),
+    ("mnist-2-layers", 100, (100,), [(LSTM, PLAIN), (RNNPROP, ROBUST)]),
+    ("fashion-mnist", 100, (100,), [(LSTM, PLAIN), (RNNPROP, ROBUST)]),
+    ("mnist", 500, (500,), [(LSTM, PLAIN), (RNNPROP, ROBUST), (SCALED_LSTM, SCALED)]),
+    ("quadratics", 200, (200,), [(LSTM, QUADRATIC)]),
+    ("quadratics-uniform", 100, (100,), [(LSTM, UNIFORM)]),
+]  # problem, length of the descents, steps that are in the table, what is learned
+
+CELLS: list[Loss] = [
+    cell
+    for name, length, steps, learned in FIGURES
+    for step in steps
+    for cell in (
+        *(Tuned(TABLE, who, "tuned rate", name, step, length, who) for who in OPPONENTS),
+        *(Learned(TABLE, *who, name, step, length, asked) for who, asked in learned),
+    )
+]
