@@ -18,6 +18,7 @@ from quickstudy.recipes import (
     permuted_mnist,
     sinusoid,
     split_mnist,
+    step_size,
 )
 from quickstudy.recipes.cells import AnyCell
 
@@ -33,7 +34,7 @@ TABLES: dict[str, Sequence[AnyCell]] = {
     in_context.TABLE: in_context.CELLS,
     fast_weights.TABLE: fast_weights.CELLS,
     data_weights.TABLE: data_weights.CELLS,
-    learned_optimizer.TABLE: learned_optimizer.CELLS,
+    learned_optimizer.TABLE: [*learned_optimizer.CELLS, *step_size.CELLS],
 }
 PICTURES: dict[str, Callable[..., Any]] = {  # Matplotlib figures
     sinusoid.TABLE: sinusoid.picture,
