@@ -22,8 +22,7 @@ from quickstudy.storage import Run
 from quickstudy.tasks.losses import Losses, curves
 from quickstudy.train import Progress
 
-LAST = 10  # steps whose mean loss is the end of a descent
-WORST = -5.0  # reward of what diverged; otherwise it is the fall of the log loss
+WORST = -5.0  # reward of what diverged, and the least there is
 FIRST = (2.0, 1.0)  # deviations of the first policies: of the constant, of the others
 LEAST = 1e-3  # of a deviation
 
@@ -87,13 +86,14 @@ class Each(Rule[Any]):
 
 
 def rewards(rule: StepSize, policies: Tensor, losses: Losses, indices: Sequence[int], steps: int) -> Tensor:
-    """(n,) of policies (n, k): by how much the log loss falls in so many steps, the mean over the numbered problems,
-    which are the same for all."""
+    """(n,) of policies (n, k): how far the log loss is below that of the start, the mean over so many steps. The loss
+    is the mean over the numbered problems, which are the same for all: a policy that loses one of them has lost."""
     several = policies.repeat_interleave(len(indices), dim=0)
     numbers = [*indices] * len(policies)
     found = curves(Each(rule, several), losses, numbers, steps, chunk=len(numbers))  # (n · problems, steps + 1)
-    fall = found[:, 0].log() - found[:, -LAST:].mean(1).log()
-    return torch.where(fall.isfinite(), fall, WORST).clamp_min(WORST).view(len(policies), -1).mean(1)
+    height = found.view(len(policies), len(indices), -1).mean(1).log()
+    fall = (height[:, :1] - height[:, 1:]).mean(1)
+    return torch.where(fall.isfinite(), fall, WORST).clamp_min(WORST)
 
 
 def learn(

@@ -82,13 +82,13 @@ def test_every_problem_has_a_rate_of_its_own():
         torch.testing.assert_close(together[index : index + 1], curves(rule, losses, [index], 12))
 
 
-def test_rewards_are_falls_of_the_log_loss_on_the_same_problems():
+def test_rewards_are_falls_of_the_log_of_the_mean_loss():
     losses, rule, policies = quadratics(seed=3), rules.step_size(), drawn(3)
     policies[2, -1] = 3.5  # diverges
     found = rewards(rule, policies, losses, [5, 6], 30)
     for policy, reward in zip(policies[:2], found, strict=False):
         each = curves(Each(rule, policy), losses, [5, 6], 30)
-        want = (each[:, 0] / each[:, -policy_search.LAST :].mean(1)).log().mean()
+        want = (each[:, :1].mean(0) / each[:, 1:].mean(0)).log().mean()
         torch.testing.assert_close(reward, want)
     assert float(found[2]) == policy_search.WORST
 
@@ -105,6 +105,6 @@ def test_a_policy_learns_and_a_killed_search_ends_the_same(tmp_path):
     learn(again, losses, exam, updates=6, run=run, **asked)
     assert torch.equal(whole.policy, again.policy)
     assert torch.equal(run.weights()["policy"], whole.policy)
-    assert done.best["score"] > before + 1
+    assert done.best["score"] > before + 0.5
     after = float(rewards(whole, whole.policy.detach()[None], exam, range(8), 20))
     assert after == pytest.approx(done.best["score"], rel=1e-4)

@@ -31,7 +31,7 @@ class Search:
 
     direction: str = "sgd"
     problem: str = "mnist"
-    updates: int = 30
+    updates: int = 20
     samples: int = 32
     problems: int = 2  # an update
     examined: int = 8
