@@ -24,7 +24,7 @@ EstimatorName = Literal["unroll", "first_order", "reptile", "implicit"]
 Options = Annotated[
     tuple[str, ...], arg(help="options of the learner's function, as KEY=VALUE: --options width=32 metric=cosine")
 ]
-Data = Annotated[str, arg(help="omniglot, mini_imagenet, mnist, fashion_mnist, glyphs, or folder:PATH")]
+Data = Annotated[str, arg(help="omniglot, mini_imagenet, mnist, fashion_mnist, cifar10, glyphs, or folder:PATH")]
 
 
 def demo(out: Path = Path("runs/demo"), minutes: float = 1.5, tasks: int = 300) -> None:
@@ -93,7 +93,8 @@ def train(
               torchrun --nproc-per-node 2 -m quickstudy train prototypes --batch 4
 
     Args:
-        learner: prototypes, matching, siamese, classifier, maml, ...; without a name, all are listed.
+        learner: prototypes, matching, siamese, classifier, maml, ...; without a name, all are listed;
+            learned-optimizer has arguments of its own: quickstudy train learned-optimizer --help.
         split: omniglot knows "random" and "lake".
         size: side of the pictures in pixels.
         way: classes of a training episode.
@@ -123,6 +124,63 @@ def train(
             go_on(resume)
         else:
             start(*asked, *rest)
+
+
+def train_optimizer(
+    rule: Literal["lstm", "rnnprop", "mlp"] = "rnnprop",
+    problem: str = "mnist",
+    scaled: float = 0.0,
+    horizons: tuple[int, ...] = (100,),
+    each: int = 1,
+    segment: int = 20,
+    estimator: Literal["truncated", "evolution"] = "truncated",
+    sample: int | None = 1500,
+    spread: float = 0.01,
+    batch: int = 1,
+    steps: int = 1000,
+    rate: float = 3e-3,
+    validations: int = 10,
+    examined: int = 8,
+    seed: int = 0,
+    options: Options = (),
+    out: Path | None = None,
+    resume: Path | None = None,
+) -> None:
+    """Learn an optimizer along descents on loss functions; quickstudy.optim.LearnedOptimizer then uses the run.
+
+    Examples: quickstudy train learned-optimizer --rule lstm --problem quadratics --batch 128
+              quickstudy train learned-optimizer --rule rnnprop --problem mnist --scaled 1
+              quickstudy train learned-optimizer --estimator evolution --horizons 100 200 500 --each 50
+              quickstudy train learned-optimizer --resume runs/rnnprop-mnist-seed0
+
+    Args:
+        rule: the LSTM of Andrychowicz et al., RNNProp, which reads gradients in units of their size, or a small MLP.
+        problem: quadratics, quadratics-uniform, mnist, mnist-40-units, mnist-2-layers, mnist-relu, fashion-mnist,
+            mini-imagenet-10, mini-imagenet-5, mini-imagenet-2, cifar10, cifar10-5, cifar10-2.
+        scaled: spread of the logarithms of random scales of coordinates; 0 for none.
+        horizons: steps of a descent; several are a curriculum.
+        each: descents of a horizon before the next.
+        segment: steps that a gradient of the optimizer is taken through.
+        estimator: truncated backpropagation, or persistent evolution strategies.
+        sample: coordinates of a network that are gone back through, drawn anew each segment.
+        spread: deviation of the perturbations of evolution.
+        batch: problems at a time.
+        steps: segments.
+        rate: the first meta-learning rate, which falls to 0.
+        validations: how often it is examined, to keep the best.
+        examined: problems of an examination.
+        seed: of the first weights and of the problems.
+        out: the run folder; named after the arguments unless given.
+        resume: a run folder to go on with; all other arguments come from it.
+    """
+    from quickstudy.commands.optimizer import go_on, start
+
+    if resume is not None:
+        return go_on(resume)
+    descents = {"horizons": horizons, "each": each, "segment": segment, "batch": batch, "scaled": scaled}
+    how = {"estimator": estimator, "sample": sample, "spread": spread, "rate": rate, "steps": steps}
+    exam = {"validations": validations, "examined": examined, "seed": seed}
+    start(options, out, rule=rule, problem=problem, **descents, **how, **exam)
 
 
 def evaluate(
@@ -404,6 +462,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "demo": demo,
     "data": data,
     "train": train,
+    "train-optimizer": train_optimizer,
     "evaluate": evaluate,
     "compare": compare,
     "lifelong": lifelong,
@@ -424,9 +483,13 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"quickstudy {__version__}")
         return
+    asked = sys.argv[1:]
+    if asked[:2] == ["train", "learned-optimizer"]:
+        asked = ["train-optimizer", *asked[2:]]
     try:
         tyro.extras.subcommand_cli_from_dict(
             COMMANDS,
+            args=asked,
             prog="quickstudy",
             description="Learning to learn. Begin with: quickstudy demo",
             config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),

@@ -13,7 +13,7 @@ import torch
 from quickstudy import devices, rules
 from quickstudy.experiment import versions
 from quickstudy.files import FileProblem
-from quickstudy.outer import Truncated
+from quickstudy.outer import Evolution, Truncated
 from quickstudy.rules import Rule
 from quickstudy.storage import Run
 from quickstudy.tasks.losses import Losses, curves
@@ -38,7 +38,9 @@ class Training:
     horizons: tuple[int, ...] = (100,)
     each: int = 1  # descents of a horizon before the next
     segment: int = 20
+    estimator: str = "truncated"  # backpropagation; or persistent "evolution"
     sample: int | None = None  # coordinates that are gone back through
+    spread: float = 0.01  # of the perturbations of evolution
     batch: int = 1  # problems at a time
     steps: int = 5000  # segments
     rate: float = 1e-3
@@ -61,8 +63,14 @@ class Training:
         plain = problem(self.problem, seed=self.seed)
         return Scaled(plain, self.scaled, seed=self.seed) if self.scaled else plain
 
-    def estimator(self, losses: Losses) -> Truncated:
-        return Truncated(losses, horizons=self.horizons, each=self.each, segment=self.segment, sample=self.sample)
+    def how(self, losses: Losses) -> Truncated | Evolution:
+        """How the descents become gradients. Raises ValueError for a name that does not exist."""
+        descents: dict[str, Any] = {"horizons": self.horizons, "each": self.each, "segment": self.segment}
+        if self.estimator == "truncated":
+            return Truncated(losses, **descents, sample=self.sample)
+        if self.estimator == "evolution":
+            return Evolution(losses, **descents, spread=self.spread)
+        raise ValueError(f"no estimator of descents is called {self.estimator!r}; there are truncated and evolution")
 
     def score(self, exam: Losses, rule: Rule) -> float:
         """Minus the loss at the end of validation descents over the last horizon, of problems as they are."""
@@ -73,7 +81,7 @@ class Training:
         """Trains into the folder, or goes on with what it holds."""
         devices.prepare()
         rule, losses, exam = self.build(), self.losses(), problem(self.problem, seed=VALID)
-        how = self.estimator(losses)
+        how = self.how(losses)
         if not (folder / "config.json").exists():
             Run.create(folder, {CONFIG: dataclasses.asdict(self), **versions()})
         run = Run.open(folder)
@@ -99,10 +107,14 @@ class Training:
 def from_run(run: Run) -> Training:
     """What a run was asked. Raises FileProblem where it is none of an optimizer."""
     try:
-        asked = run.config[CONFIG]
-        return Training(**asked | {"horizons": tuple(asked["horizons"])})
+        return from_plain(run.config[CONFIG])
     except (KeyError, TypeError) as error:
         raise FileProblem(f"{run.path} holds no learned optimizer: {error}") from error
+
+
+def from_plain(asked: dict[str, Any]) -> Training:
+    """What ``dataclasses.asdict`` made plain."""
+    return Training(**asked | {"horizons": tuple(asked["horizons"])})
 
 
 def trained(run: Run) -> Rule:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -154,6 +154,35 @@ def by_size(
     return figure
 
 
+class Panel(NamedTuple):
+    """Learning curves beside each other: of each name (k,) places along the axis and (problems, k) losses there."""
+
+    title: str
+    along: str  # "step" or "seconds"
+    lines: Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+
+def descents(panels: Sequence[Panel], *, columns: int = 3) -> Figure:
+    """Medians with bands between the quartiles, on a logarithmic axis; what is no number is left out."""
+    rows = math.ceil(len(panels) / columns)
+    figure = _figure(3.6 * min(columns, len(panels)), 3.0 * rows)
+    every = figure.subplots(rows, min(columns, len(panels)), squeeze=False).ravel()
+    colours: dict[str, str] = {}
+    for axes, panel in zip(every, panels, strict=False):
+        for name, (x, found) in panel.lines.items():
+            tone = colours.setdefault(name, colour(len(colours)))
+            low, middle, high = np.nanquantile(np.where(np.isfinite(found), found, np.nan), (0.25, 0.5, 0.75), axis=0)
+            axes.plot(x, middle, color=tone, label=name, linewidth=1.5)
+            axes.fill_between(x, low, high, color=tone, alpha=0.2, linewidth=0)
+        axes.set(xlabel=panel.along, ylabel="loss", yscale="log")
+        axes.set_title(panel.title, fontsize=9, parse_math=False)
+        _literal(axes.legend(frameon=False, fontsize=6).get_texts())
+        _plain(axes)
+    for axes in every[len(panels) :]:
+        axes.set_axis_off()
+    return figure
+
+
 def weights(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], found: Sequence[tuple[Any, str, bool]]) -> Figure:
     """A panel for each title: how (n,) numbers spread over examples with right and with wrong labels, told apart by
     booleans (n,); below, pictures with the label that each was given, and whether it is wrong."""
@@ -169,29 +198,6 @@ def weights(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], found: Sequence
     for axes, (image, label, bad) in zip(parts[1].subplots(rows, columns, squeeze=False).flat, found, strict=False):
         axes.imshow(pixels(image), cmap="gray", vmin=0, vmax=255)
         axes.set_title(label, fontsize=7, color=WRONG if bad else RIGHT, parse_math=False, pad=2)
-        axes.set_axis_off()
-    return figure
-
-
-def descents(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
-    """A panel for each title with the learning curves (problems, steps) of each name: medians, bands between the
-    quartiles, and a logarithmic axis."""
-    columns = min(3, len(panels))
-    rows = math.ceil(len(panels) / columns)
-    figure = _figure(3.6 * columns, 3.0 * rows)
-    every = figure.subplots(rows, columns, squeeze=False).ravel()
-    colours: dict[str, str] = {}
-    for axes, (title, lines) in zip(every, panels.items(), strict=False):
-        for name, found in lines.items():
-            tone = colours.setdefault(name, colour(len(colours)))
-            low, middle, high = np.nanquantile(np.where(np.isfinite(found), found, np.nan), (0.25, 0.5, 0.75), axis=0)
-            axes.plot(middle, color=tone, label=name, linewidth=1.5)
-            axes.fill_between(range(len(middle)), low, high, color=tone, alpha=0.2, linewidth=0)
-        axes.set(xlabel="step", ylabel="loss", yscale="log")
-        axes.set_title(title, fontsize=9, parse_math=False)
-        _literal(axes.legend(frameon=False, fontsize=6).get_texts())
-        _plain(axes)
-    for axes in every[len(panels) :]:
         axes.set_axis_off()
     return figure
 

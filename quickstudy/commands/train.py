@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from quickstudy import devices, experiment, learners, parallel
+from quickstudy import devices, experiment, learners, optimizers, parallel
+from quickstudy.commands import optimizer as optimizer_command
 from quickstudy.commands.options import parse
 from quickstudy.experiment import Experiment
 from quickstudy.files import FileProblem
@@ -74,7 +75,9 @@ def start(
 
 def go_on(folder: Path) -> None:
     """``quickstudy train --resume RUN``."""
-    asked = experiment.from_run(Run.open(folder))
+    if optimizers.CONFIG in (run := Run.open(folder)).config:
+        return optimizer_command.go_on(folder)
+    asked = experiment.from_run(run)
     _say(folder, asked.run(folder, progress=sys.stderr.isatty())[1])
 
 

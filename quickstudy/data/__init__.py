@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 
+from quickstudy.data.cifar import cifar10
 from quickstudy.data.folder import folder, folder_pool
 from quickstudy.data.glyphs import glyphs
 from quickstudy.data.mini_imagenet import mini_imagenet
@@ -16,6 +17,7 @@ __all__ = [
     "DATASETS",
     "Pool",
     "Splits",
+    "cifar10",
     "fashion_mnist",
     "folder",
     "folder_pool",
@@ -31,6 +33,7 @@ DATASETS: dict[str, tuple[Callable[[int], Splits], int]] = {  # name: (data set,
     "mini_imagenet": (mini_imagenet, 84),
     "mnist": (mnist, 28),
     "fashion_mnist": (fashion_mnist, 28),
+    "cifar10": (cifar10, 32),
     "glyphs": (glyphs, 28),
 }
 

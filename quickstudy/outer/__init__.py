@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from quickstudy.outer.base import Estimator
+from quickstudy.outer.evolution import Evolution
 from quickstudy.outer.first_order import FirstOrder
 from quickstudy.outer.implicit import Implicit
 from quickstudy.outer.reptile import Reptile
 from quickstudy.outer.truncated import Truncated
 from quickstudy.outer.unroll import Unroll
 
-__all__ = ["CHOICES", "Estimator", "FirstOrder", "Implicit", "Reptile", "Truncated", "Unroll", "estimator"]
+__all__ = ["CHOICES", "Estimator", "Evolution", "FirstOrder", "Implicit", "Reptile", "Truncated", "Unroll", "estimator"]
 
 CHOICES: dict[str, Callable[..., Estimator]] = {
     "unroll": Unroll,

@@ -14,6 +14,7 @@ from quickstudy.recipes import (
     omniglot_gradient,
     omniglot_instances,
     omniglot_models,
+    optimizer_practice,
     own_examples,
     permuted_mnist,
     sinusoid,
@@ -35,6 +36,7 @@ TABLES: dict[str, Sequence[AnyCell]] = {
     fast_weights.TABLE: fast_weights.CELLS,
     data_weights.TABLE: data_weights.CELLS,
     learned_optimizer.TABLE: [*learned_optimizer.CELLS, *step_size.CELLS],
+    optimizer_practice.TABLE: optimizer_practice.CELLS,
 }
 PICTURES: dict[str, Callable[..., Any]] = {  # Matplotlib figures
     sinusoid.TABLE: sinusoid.picture,
@@ -42,4 +44,5 @@ PICTURES: dict[str, Callable[..., Any]] = {  # Matplotlib figures
     fast_weights.TABLE: fast_weights.picture,
     data_weights.TABLE: data_weights.picture,
     learned_optimizer.TABLE: learned_optimizer.picture,
+    optimizer_practice.TABLE: optimizer_practice.picture,
 }

@@ -1,8 +1,9 @@
 """Step sizes learned by reinforcement (Daniel, Taylor & Nowozin, 2016), in the table learned-optimizer: the rate of SGD
 or RMSprop is a policy, learned by relative entropy policy search on descents of 100 steps.
 
-As the learned optimizers of that table, a policy is learned on quadratics or on the networks of 20 sigmoid units, and
-used as it is on more units, more layers, another activation, other pictures and longer descents too.
+A policy is learned on the problems that the first learned optimizer of a row was learned on, quadratics or networks of
+20 sigmoid units on MNIST, and used as it is on more units, more layers, another activation, other pictures and longer
+descents too.
 """
 
 from __future__ import annotations
@@ -86,13 +87,12 @@ QUADRATICS = {"samples": 64, "problems": 8, "examined": 64}
 
 
 def _asked(direction: str, name: str) -> Search:
-    """Learned on the problems that the first learned optimizer of the row was learned on."""
     return Search(direction, name, **(QUADRATICS if name.startswith("quadratics") else {}))
 
 
 CELLS: list[Loss] = [
-    Controlled(TABLE, "step-size policy", METHODS[direction], name, step, length, _asked(direction, first.problem))
-    for name, length, steps, [(_, first), *_] in FIGURES
+    Controlled(TABLE, "step-size policy", METHODS[direction], name, step, max(steps), _asked(direction, first.problem))
+    for name, steps, [(_, first), *_] in FIGURES
     for step in steps
     for direction in METHODS
 ]

@@ -33,16 +33,18 @@ def _quadratics(drawing: str) -> Maker:
     return lambda part, seed: quadratics(drawing=drawing, seed=seed + (part == "test") * 2**30)
 
 
-def _perceptron(pictures: str, widths: tuple[int, ...] = (20,), activation: str = "sigmoid") -> Maker:
+def _perceptron(
+    pictures: str, widths: Sequence[int] = (20,), activation: str = "sigmoid", size: int | None = None
+) -> Maker:
     def made(part: str, seed: int) -> Losses:
-        return perceptron(_pool(pictures, part), widths=widths, activation=activation, seed=seed, name=pictures)
+        return perceptron(_pool(pictures, part, size), widths=widths, activation=activation, seed=seed, name=pictures)
 
     return made
 
 
 def _convolutional(pictures: str, classes: Sequence[int]) -> Maker:
     def made(part: str, seed: int) -> Losses:
-        pool = _pool(pictures, part)
+        pool = _pool(pictures, part, COLOURS)
         chosen = pool.select(classes)
         net = convolutional(chosen.shape, len(chosen))
         return networks(net, OfPool(chosen, MINIBATCH, seed=seed), seed=seed, name=pictures)
@@ -50,8 +52,8 @@ def _convolutional(pictures: str, classes: Sequence[int]) -> Maker:
     return made
 
 
-def _pool(pictures: str, part: str) -> Pool:
-    splits = data.load(pictures, size=COLOURS if pictures in ("mini_imagenet", "cifar10") else None)
+def _pool(pictures: str, part: str, size: int | None) -> Pool:
+    splits = data.load(pictures, size=size)
     return splits.train if part == "train" else splits.test
 
 
@@ -59,6 +61,7 @@ PROBLEMS: dict[str, Maker] = {
     "quadratics": _quadratics("gaussian"),
     "quadratics-uniform": _quadratics("uniform"),
     "mnist": _perceptron("mnist"),
+    "mnist-14": _perceptron("mnist", size=14),
     "mnist-40-units": _perceptron("mnist", (40,)),
     "mnist-2-layers": _perceptron("mnist", (20, 20)),
     "mnist-relu": _perceptron("mnist", activation="relu"),
@@ -66,4 +69,7 @@ PROBLEMS: dict[str, Maker] = {
     "mini-imagenet-10": _convolutional("mini_imagenet", range(10)),
     "mini-imagenet-5": _convolutional("mini_imagenet", range(5)),
     "mini-imagenet-2": _convolutional("mini_imagenet", range(2)),
+    "cifar10": _convolutional("cifar10", range(10)),
+    "cifar10-5": _convolutional("cifar10", range(5)),
+    "cifar10-2": _convolutional("cifar10", range(2)),
 }

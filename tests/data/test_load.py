@@ -10,7 +10,7 @@ from quickstudy.files import FileProblem
 
 def test_every_name_is_a_data_set(scripts):
     assert load("glyphs").sha256 == scripts.sha256
-    assert set(DATASETS) == {"omniglot", "mini_imagenet", "mnist", "fashion_mnist", "glyphs"}
+    assert set(DATASETS) == {"omniglot", "mini_imagenet", "mnist", "fashion_mnist", "cifar10", "glyphs"}
 
 
 def test_a_split_can_be_named(characters):
