@@ -232,10 +232,11 @@ def _numbers(*kept: float | None) -> list[float]:
 
 def worded(result: Mapping[str, Any]) -> str:
     """A gathered figure with its interval; medians, and tasks that diverged, where they say more than the mean."""
-    mean = "no mean" if result["value"] is None else f"{result['value']:.2f} ± {result['interval95']:.2f}"
+    places = 3 if result["metric"] == "loss" else 2  # most losses are small
+    mean = "no mean" if result["value"] is None else f"{result['value']:.{places}f} ± {result['interval95']:.{places}f}"
     seeds = result["by_seed"].values()
     medians, lost = [one["median"] for one in seeds if "median" in one], sum(one.get("diverged", 0) for one in seeds)
-    words = [f"median {np.mean(medians):.2f}"] if medians else []
+    words = [f"median {np.mean(medians):.{places}f}"] if medians else []
     words += [f"{lost} of {result['tasks'] * len(seeds)} diverged"] if lost else []
     return f"{mean} ({', '.join(words)})" if words else mean
 
