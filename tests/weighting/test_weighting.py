@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from quickstudy import weighting
+from quickstudy.weighting.overlap import fingerprints
 
 RATE = 0.3
 
@@ -274,6 +275,15 @@ def test_clean_examples_that_are_learned_from_are_named_once():
         warnings.simplefilter("error")
         weigh(x[1:5], y[1:5])
         weighting.reweight(model, (x[:3], y[:3]))(x[3:], y[3:])
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float16, torch.float32, torch.double, torch.long])
+def test_rows_are_told_apart_by_whole_numbers(dtype):
+    x = torch.randint(0, 200, (40, 3, 37, 41)).to(dtype)
+    found = fingerprints(x)
+    assert len(set(found.tolist())) == 40
+    assert torch.equal(fingerprints(x.flip(0)[::3]), found.flip(0)[::3])
+    assert torch.equal(fingerprints(x[:, 0, 0, 0]), fingerprints(x[:, 0, 0, :1]))
 
 
 def test_draws_of_clean_examples_are_those_of_the_seed():
