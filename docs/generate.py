@@ -26,6 +26,7 @@ HEADLINE = [  # (method, variant) rows of the README
 PRINTED = {  # with as many decimals as the papers have
     "accuracy_percent": ".1f",
     "count": ".0f",
+    "loss": ".3g",
     "mse": ".2f",
     "squared_error": ".2f",
     "squared_error_over_d": ".2f",
@@ -39,6 +40,7 @@ PICTURES = {
     "maps": "The MNIST test set in tailored embeddings, by the losses that they were trained with",
     "learned-optimizer": "Losses by step of learned and of tuned hand-designed optimizers",
     "optimizer-in-practice": "Held-out losses by step and by second, of a learned optimizer and of tuned Adam",
+    "data-weights": "Mean weights of right and of wrong labels, and the labels that are trusted least",
     "fast-weights": "What a matrix of outer products holds, by feature map, and by rule where values are replaced",
     "fisher-batch": "Accuracy of EWC by strength: squared gradients of single examples, and of batches",
 }

@@ -19,7 +19,7 @@ LAYERS = [
     {"learners"},
     {"batching", "devices", "parallel", "storage"},
     {"outer"},
-    {"train", "evaluate", "instances", "regression", "lifelong", "penalties", "checks"},
+    {"train", "evaluate", "instances", "regression", "lifelong", "penalties", "policy_search", "weighting", "checks"},
     {"experiment", "optimizers"},
     {"lives"},
     {"charts"},

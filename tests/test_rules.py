@@ -26,6 +26,7 @@ CASES = {  # the variants of each name
     "lstm": [{}, {"hidden": 3, "layers": 1, "scale": 1.0, "p": None}],
     "rnnprop": [{}, {"hidden": 3, "layers": 1, "scale": 1.0}],
     "mlp": [{}, {"hidden": 8, "rate": 0.1}],
+    "step_size": [{}, {"direction": "rmsprop", "rate": 0.1}],
     "meta_lstm": [{}, {"hidden": 3, "rate": 0.1, "forget": 0.999}],
 }
 

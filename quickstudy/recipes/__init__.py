@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from quickstudy.recipes import (
+    data_weights,
     fast_weights,
     fisher_batch,
     in_context,
@@ -23,6 +24,7 @@ from quickstudy.recipes import (
     permuted_mnist,
     sinusoid,
     split_mnist,
+    step_size,
 )
 from quickstudy.recipes.cells import AnyCell
 
@@ -40,7 +42,8 @@ TABLES: dict[str, Sequence[AnyCell]] = {
     in_context.TABLE: in_context.CELLS,
     fast_weights.TABLE: fast_weights.CELLS,
     maps.TABLE: [*maps.CELLS, *maps_tailored.CELLS, *maps_grid.CELLS],
-    learned_optimizer.TABLE: learned_optimizer.CELLS,
+    data_weights.TABLE: data_weights.CELLS,
+    learned_optimizer.TABLE: [*learned_optimizer.CELLS, *step_size.CELLS],
     optimizer_practice.TABLE: optimizer_practice.CELLS,
 }
 PICTURES: dict[str, Callable[..., Any]] = {  # Matplotlib figures
@@ -49,6 +52,7 @@ PICTURES: dict[str, Callable[..., Any]] = {  # Matplotlib figures
     fast_weights.TABLE: fast_weights.picture,
     fisher_batch.TABLE: fisher_batch.picture,
     maps.TABLE: maps_tailored.picture,
+    data_weights.TABLE: data_weights.picture,
     learned_optimizer.TABLE: learned_optimizer.picture,
     optimizer_practice.TABLE: optimizer_practice.picture,
 }

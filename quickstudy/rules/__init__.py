@@ -9,5 +9,6 @@ from quickstudy.rules.rmsprop import rmsprop
 from quickstudy.rules.rnnprop import rnnprop
 from quickstudy.rules.rule import Rule
 from quickstudy.rules.sgd import sgd
+from quickstudy.rules.step_size import step_size
 
-__all__ = ["Rule", "adam", "lstm", "meta_lstm", "meta_sgd", "mlp", "rmsprop", "rnnprop", "sgd"]
+__all__ = ["Rule", "adam", "lstm", "meta_lstm", "meta_sgd", "mlp", "rmsprop", "rnnprop", "sgd", "step_size"]
