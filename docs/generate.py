@@ -26,7 +26,6 @@ HEADLINE = [  # (method, variant) rows of the README
 PRINTED = {  # with as many decimals as the papers have
     "accuracy_percent": ".1f",
     "count": ".0f",
-    "loss": ".3g",
     "mse": ".2f",
     "squared_error": ".2f",
     "squared_error_over_d": ".2f",
