@@ -34,6 +34,7 @@ PRINTED = {  # with as many decimals as the papers have
 PICTURES = {
     "sinusoid": "The first test task before and after adaptation, and the error by gradient step",
     "in-context": "Errors and right answers by the number of examples, beside what can be had",
+    "maps": "The MNIST test set in tailored embeddings, by the losses that they were trained with",
     "fast-weights": "What a matrix of outer products holds, by feature map, and by rule where values are replaced",
 }
 SETTINGS = ["5-way 1-shot", "5-way 5-shot", "20-way 1-shot", "20-way 5-shot"]

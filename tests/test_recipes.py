@@ -14,7 +14,7 @@ from quickstudy.data.pool import Splits, build
 from quickstudy.experiment import Experiment, trained
 from quickstudy.instances import instances
 from quickstudy.lives import Lifelong
-from quickstudy.recipes import PICTURES, TABLES, cells, fast_weights, in_context, sinusoid
+from quickstudy.recipes import PICTURES, TABLES, cells, fast_weights, in_context, maps_tailored, sinusoid
 from quickstudy.recipes.cells import Cell, gather, matching, published, run_seed, worded
 from quickstudy.recipes.lives import LifeCell
 from quickstudy.storage import Run
@@ -286,3 +286,53 @@ def test_a_table_has_its_picture(table, tmp_path, monkeypatch):
     monkeypatch.setattr(fast_weights, "REPLACEMENT", fast_weights.REPLACEMENT[:2])
     figure = PICTURES[table](tmp_path, scale=2e-4, tasks=3, progress=False)
     assert len([axes for axes in figure.axes if axes.lines]) == {"in-context": 7, "fast-weights": 2}[table]
+
+
+@pytest.mark.parametrize(
+    ("words", "low", "high"),
+    [
+        ("PCA MNIST pixels trustworthiness", 50, 100),
+        ("parametric t-SNE Omniglot LeNet accuracy", 0, 100),
+        ("PCA Omniglot meta-trained recall", 0, 100),
+        ("tailored all three silhouette", -100, 100),
+        ("tailored reconstruction value", 0, 300),
+    ],
+)
+def test_a_map_is_measured_and_kept(words, low, high, tmp_path, monkeypatch):
+    generator = np.random.default_rng(0)
+    made = [generator.integers(0, 255, (3, 20, 1, 28, 28), dtype=np.uint8) for _ in range(3)]
+    parts = [build({str(c): torch.from_numpy(images) for c, images in enumerate(part)}) for part in made]
+    monkeypatch.setattr("quickstudy.data.load", lambda *_, **__: Splits(*parts, "pictures"))
+    cell = matching(TABLES["maps"], words)[0]
+    options = {"scale": 1e-3, "tasks": 40, "runs": tmp_path}
+    run_seed(cell, 0, progress=False, **options)
+    found = gather(cell, 1, command="c", **options)
+    assert low <= found["value"] <= high
+    assert found["tasks"] == 40
+    monkeypatch.setattr("quickstudy.maps.quality.of_points", lambda *_, **__: pytest.fail("measured twice"))
+    other = next(c for c in TABLES["maps"] if c.stamp(0, 1) == cell.stamp(0, 1) and c.setting != cell.setting)
+    run_seed(other, 0, progress=False, **options)  # of the same map
+
+
+def test_a_picture_leans_by_as_much_as_its_rows_are_shifted():
+    upright, leaning = np.zeros((2, 28, 28))
+    upright[4:24, 12:16] = 1
+    for row in range(4, 24):
+        leaning[row] = np.roll(upright[row], (row - 14) // 2)
+    found = maps_tailored.values(np.stack([upright, leaning]).reshape(2, 784))
+    assert found[0, 1] == pytest.approx(0, abs=1e-9)
+    assert found[1, 1] * maps_tailored.LEAN == pytest.approx(0.5, abs=0.02)
+    assert found[0, 0] * maps_tailored.INK == pytest.approx(80 / 784)
+
+
+def test_tiles_cost_little_more_than_the_exact_grid(tmp_path):
+    cost, exact, tiled = (
+        matching(TABLES["maps"], f"{way} grid uniform 2,500 {what}")[0]
+        for way, what in (("tiled", "cost"), ("exact", "displacement"), ("tiled", "displacement"))
+    )
+    values = []
+    for cell in (cost, exact, tiled):
+        run_seed(cell, 0, scale=1.0, tasks=50, runs=tmp_path, progress=False)
+        values.append(gather(cell, 1, scale=1.0, tasks=50, runs=tmp_path, command="c")["value"])
+    assert 100 < values[0] < 106
+    assert values[1] == pytest.approx(values[2], rel=0.2)

@@ -36,6 +36,7 @@ MIXES = {  # weights of reconstruction, classification, regression
 }
 STEPS = 6000
 NEAR = 10
+INK, LEAN = 0.04, 0.3  # their spreads among digits, roughly
 MEASURES = (
     "trustworthiness",
     "neighbour_accuracy",
@@ -108,7 +109,7 @@ def values(x: NDArray[Any]) -> NDArray[Any]:
     high = place[None] - down[:, None]
     wide = place[None] - along[:, None]
     shear = np.einsum("nij,ni,nj->n", ink, high, wide) / np.einsum("nij,ni->n", ink, high**2).clip(1e-9)
-    return np.stack([mass / 784 / 0.04, shear / 0.3], 1)
+    return np.stack([mass / 784 / INK, shear / LEAN], 1)
 
 
 def explained(said: NDArray[Any], wanted: NDArray[Any], known: NDArray[Any]) -> NDArray[Any]:
