@@ -68,33 +68,40 @@ def seen(learner: Learner, x: Tensor, state: Any = None) -> np.ndarray:
 
 
 def episode(learner: Learner, shown: Shown, sheets: gallery.Sheets, name: str) -> str:
-    """A section: the support, the queries and the means of the classes of one task, in the embedding; nothing for a
-    learner without one."""
+    """A section: the support, the queries and the means of the classes of one task, in the embedding, as it is after
+    adapting to the support; nothing for a learner without one."""
+    state = None
+    if isinstance(learner, Stepwise):
+        state = learner.adapt(learner.init(len(shown.classes)), shown.task.support)
     try:
-        support, query = (seen(learner, part.x) for part in shown.task)
+        plane = principal(np.concatenate([seen(learner, part.x, state) for part in shown.task]))
     except ValueError:
         return ""
-    learned, asked = (np.asarray(part.y) for part in shown.task)
-    plane = principal(np.concatenate([support, query]))
-    known, questions = plane.places[: len(support)], plane.places[len(support) :]
-    means = np.stack([known[learned == label].mean(0) for label in range(len(shown.classes))])
-    sheet = sheets.add([*shown.task.support.x, *shown.task.query.x])
-    axes = _square(plane.places)
-    right = int((shown.answers == asked).sum())
-    parts = _misses(axes, questions, means, asked, shown.answers)
-    parts += [_thumb(axes, sheet, len(support) + i, at, int(asked[i]), 1.2) for i, at in enumerate(questions)]
-    parts += [_thumb(axes, sheet, i, at, int(learned[i]), 3.5) for i, at in enumerate(known)]
-    parts += [_mean(axes, at, label, int((learned == label).sum())) for label, at in enumerate(means)]
-    told = f"Task {shown.index} in the embedding of {name}: {right} of {len(asked)} queries right"
+    when = "" if state is None else ", after adapting to the support"
     keys = "".join(f"<li>{_key(label)} {label + 1} {escape(one)}</li>" for label, one in enumerate(shown.classes))
     return (
-        f"<section>\n<h2>An episode as {escape(name)} sees it</h2>\n<p>Task {shown.index} in the embedding: pictures "
-        "lie close where their features are alike. Broad frames are what was shown of each class, narrow ones what was "
-        "asked, in the colour of the class; a numbered disc is the mean of what was shown of a class, its prototype. "
-        "A dashed line leads from a query that was answered wrongly to the class it was taken for. "
+        f"<section>\n<h2>An episode as {escape(name)} sees it</h2>\n<p>Task {shown.index} in the embedding{when}: "
+        "pictures lie close where their features are alike. Broad frames are what was shown of each class, narrow ones "
+        "what was asked, in the colour of the class; a numbered disc is the mean of what was shown of a class, its "
+        "prototype. A dashed line leads from a query that was answered wrongly to the class it was taken for. "
         f"The plane has {100 * plane.share:.0f} % of the variance: what lies together here may lie apart in the other "
-        f'directions.</p>\n<figure>{axes.svg(told, *parts)}</figure>\n<ul class="legend">{keys}</ul>\n</section>\n'
+        f"directions.</p>\n<figure>{_drawn(shown, plane.places, sheets, name)}</figure>\n"
+        f'<ul class="legend">{keys}</ul>\n</section>\n'
     )
+
+
+def _drawn(shown: Shown, places: np.ndarray, sheets: gallery.Sheets, name: str) -> str:
+    """The picture: what was asked, over it what was shown, over that the means."""
+    learned, asked = (np.asarray(part.y) for part in shown.task)
+    known, questions = places[: len(learned)], places[len(learned) :]
+    means = np.stack([known[learned == label].mean(0) for label in range(len(shown.classes))])
+    sheet, axes = sheets.add([*shown.task.support.x, *shown.task.query.x]), _square(places)
+    parts = _misses(axes, questions, means, asked, shown.answers)
+    parts += [_thumb(axes, sheet, len(known) + i, at, int(asked[i]), 1.2) for i, at in enumerate(questions)]
+    parts += [_thumb(axes, sheet, i, at, int(learned[i]), 3.5) for i, at in enumerate(known)]
+    parts += [_mean(axes, at, label, int((learned == label).sum())) for label, at in enumerate(means)]
+    right = int((shown.answers == asked).sum())
+    return axes.svg(f"Task {shown.index} in the embedding of {name}: {right} of {len(asked)} queries right", *parts)
 
 
 def _square(places: np.ndarray, *, width: int = WIDE, height: int = TALL, margin: int = SIDE) -> charts.Axes:

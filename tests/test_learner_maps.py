@@ -70,6 +70,18 @@ def test_an_episode_has_every_picture_and_a_line_for_every_mistake(pool, shot):
     assert "<us>" not in section
 
 
+def test_a_learner_that_adapts_its_net_is_shown_as_it_has_adapted(pool):
+    torch.manual_seed(0)
+    learner = learners.maml((1, SIDE, SIDE), way=4, width=8, rate=0.5).eval()
+    (shown,) = evaluate(learner, episodes(pool, 4, 2, 5), 1, shown=1).shown
+    section = learner_maps.episode(learner, shown, Sheets(), "maml")
+    assert "after adapting to the support" in section
+    assert section.count("<use ") == 4 * 2 + 4 * 5
+    state = learner.adapt(learner.init(4), shown.task.support)
+    apart = learner_maps.seen(learner, shown.task.query.x, state) - learner_maps.seen(learner, shown.task.query.x)
+    assert np.abs(apart).max() > 1e-3
+
+
 def test_a_learner_without_an_embedding_has_no_picture(pool):
     (shown,) = evaluate(learners.prototypes((1, SIDE, SIDE), width=8), episodes(pool, 4, 1, 5), 1, shown=1).shown
     assert learner_maps.episode(learners.mann((1, SIDE, SIDE), way=4), shown, Sheets(), "mann") == ""

@@ -18,6 +18,7 @@ from torch import Generator, Tensor, nn
 
 from quickstudy.maps import fitting
 from quickstudy.maps.layout import Floats, Layout
+from quickstudy.maps.needing import needing
 from quickstudy.maps.pca import Axes, reducing
 from quickstudy.maps.umap import library, made
 
@@ -126,7 +127,8 @@ class ParametricTSNE(Parametric):
         self.progress = progress
 
     def _graph(self, x: Floats) -> tuple[Any, Any, Any]:
-        from openTSNE.affinity import PerplexityBasedNN
+        with needing("openTSNE"):
+            from openTSNE.affinity import PerplexityBasedNN
 
         perplexity = min(self.perplexity, (len(x) - 1) / 3)
         near = PerplexityBasedNN(x, perplexity=perplexity, random_state=self.seed).P.tocoo()

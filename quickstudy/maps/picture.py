@@ -78,7 +78,7 @@ class Picture:
 
 def is_map(path: Path) -> bool:
     """Whether a file holds a map, rather than features. Raises FileProblem where it cannot be read."""
-    return NOTES in arrays.read(path)
+    return NOTES in arrays.names(path)
 
 
 def load(path: Path) -> Picture:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quickstudy.maps.layout import Floats
+from quickstudy.maps.needing import needing
 from quickstudy.maps.neighbourly import Neighbourly
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class TSNE(Neighbourly):
         self.jobs = jobs
 
     def _lay_out(self, x: Floats) -> Floats:
-        import openTSNE
+        with needing("openTSNE"):
+            import openTSNE
 
         if self.perplexity < 1:
             raise ValueError(f"perplexity is a number of neighbours, at least 1, got {self.perplexity}")
@@ -59,7 +61,8 @@ class TSNE(Neighbourly):
 
     def _again(self) -> TSNEEmbedding:
         """The library's object, from what it was fitted on and the places that came of it."""
-        import openTSNE
+        with needing("openTSNE"):
+            import openTSNE
 
         near = openTSNE.affinity.PerplexityBasedNN(
             self._x,

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from quickstudy.maps.layout import Floats
+from quickstudy.maps.needing import needing
 from quickstudy.maps.neighbourly import Neighbourly
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class UMAP(Neighbourly):
 
 def made(count: int, neighbours: int, apart: float, metric: str, seed: int | None) -> Fitted:
     """The library's object for so many points."""
-    import umap
+    with needing("umap-learn"):
+        import umap
 
     if neighbours < 2:
         raise ValueError(f"UMAP needs at least 2 neighbours, got {neighbours}")

@@ -367,6 +367,22 @@ def test_both_ways_of_drawing_draw_the_same(opened):
     assert np.corrcoef(seen[0].ravel(), seen[1].ravel())[0, 1] > 0.97
 
 
+@pytest.mark.parametrize("mark", [FLAT, GLASS])
+def test_a_large_picture_is_saved(opened, files, mark):
+    browser = opened("drawings", mark)
+    path = files / "animals.png"
+    path.unlink(missing_ok=True)
+    browser.run("document.getElementById('picture').click()")
+    large = np.asarray(Image.open(arrived(path)).convert("RGB"))
+    _, _, wide, tall = stage(browser)
+    assert large.shape == (round(4096 * tall / wide), 4096, 3)
+    left, top, _, _ = stage(browser)
+    row = lonely(on_map(browser))[0]
+    x, y = np.rint((on_map(browser)[row] - [left, top]) * 4096 / wide).astype(int)
+    assert (large[y - 40 : y + 40, x - 40 : x + 40] < 200).any()
+    assert (large[0, 0] == 255).all()
+
+
 def test_texts_of_the_user_stay_texts(opened):
     browser = opened("evil")
     browser.key("n")

@@ -163,6 +163,17 @@ def test_files_that_are_no_layouts_are_named(tmp_path):
         maps.load(tmp_path / "unknown")
 
 
+@pytest.mark.parametrize(
+    ("layout", "library"),
+    [(TSNE(), "openTSNE"), (ParametricTSNE(), "openTSNE"), (UMAP(), "umap"), (ParametricUMAP(), "umap")],
+)
+def test_a_library_that_is_not_there_is_named_with_the_cure(layout, library, digits, monkeypatch):
+    for name in (library, f"{library}.affinity"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ValueError, match=rf"made by {library}.*pip install 'quickstudy\[maps\]'"):
+        layout.fit(digits[0][:30])
+
+
 def test_the_libraries_of_layouts_are_loaded_when_they_are_used():
     code = "import quickstudy.maps, sys; print({'umap', 'openTSNE', 'numba'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,5 +1,6 @@
 // Which points are shown: the legend, the range of a number, the search.
 
+const LISTED = 400; // categories in the legend, at most
 let lower = null; // names and categories in small letters, made when the search is first used
 
 function searched() {
@@ -53,7 +54,7 @@ function legend() {
 
 function categories(column) {
   const whole = element("ul");
-  const buttons = column.names.map((name, code) => {
+  const buttons = column.names.slice(0, LISTED).map((name, code) => {
     const button = element("button"), item = element("li");
     button.append(swatch(look(code)), element("span", name), element("span", thousands(column.sizes[code]), "tally"));
     button.setAttribute("aria-pressed", "false");
@@ -78,7 +79,8 @@ function categories(column) {
     tell(state.filter.size ? `${state.filter.size} of ${plural(column.names.length, "category").replace("categorys", "categories")} shown` : "All shown");
     sift();
   };
-  return [whole, all];
+  const rest = column.names.length - buttons.length;
+  return rest ? [whole, element("p", `and ${thousands(rest)} more, which the search finds`, "note"), all] : [whole, all];
 }
 
 let hinting = 0;
