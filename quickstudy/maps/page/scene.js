@@ -38,7 +38,6 @@ function framing(density) {
     dot: mixed(Math.min(Math.max(0.42 * far, 1.6), 8), 0.5 * step, t),
     square: t,
     edge: state.column && side > 20 ? Math.max(0.04, 1.5 / side) : -1, // of a photograph's frame, as a share of its side
-
     pale: channels(style("--soft")).map((value) => value / 255),
   };
 }
