@@ -55,7 +55,7 @@ class Flat {
     const { each: many, colour, size } = given.sheets, side = Math.max(1, Math.round(frame.side * frame.density));
     const longest = Math.max(...size), level = Math.max(0, Math.min(this.shelves[0].length - 1, Math.floor(Math.log2(longest / side))));
     const steps = sampling(this.shelves[0][level], side, longest >> level);
-    const gamma = Uint16Array.from({ length: 256 }, (_, v) => 256 * frame.thumbs * (v / 255) ** inkGamma(frame));
+    const gamma = Uint16Array.from({ length: 256 }, (_, v) => 256 * frame.thumbs * Math.max((v / 255) ** inkGamma(frame), frame.tint));
     each(frame, frame.side, (i, x, y) => {
       if (!lit[i]) return;
       const shelf = this.shelves[Math.floor(i / many)][level], corner = [x, y].map((v) => Math.round(v * frame.density - side / 2));
