@@ -1,4 +1,4 @@
-"""Writes docs/map.png: a map page, light, beside its grid, dark. ``python docs/map_picture.py digits.html``; needs a
+"""Writes docs/map.png: a map page, light, and the grid, dark. ``python docs/map_picture.py digits.html``; needs a
 Chromium."""
 
 from __future__ import annotations
@@ -13,21 +13,27 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "tools"))
-SIZE = (820, 640)
-COLOURS = 128
+LIGHT, DARK = (1000, 700), (980, 840)  # windows, in pixels
+COLOURS = 256
 
 
 def main(name: str) -> None:
     from chromium import Chromium
 
-    with Chromium(size=SIZE) as browser:
-        browser.open(Path(name))
+    with Chromium(size=LIGHT) as browser:
+        browser.open(Path(name), "#webgl")
         light = shot(browser)
         browser.prefers(color_scheme="dark")
+        browser.window(*DARK)
         browser.key("g")
+        shot(browser)
+        browser.run("map.eye(0.05, 0.2, 2.4)")
         dark = shot(browser)
-    both = Image.fromarray(np.concatenate([light, dark], axis=1))
-    both.quantize(COLOURS, dither=Image.Dither.NONE).save(Path(__file__).with_name("map.png"), optimize=True)
+        box = browser.run("document.getElementById('stage').getBoundingClientRect().toJSON()")
+    left, top, wide = int(box["left"]), int(box["top"]), int(box["width"])
+    grid = dark[top : top + LIGHT[1], left : left + wide]
+    both = Image.fromarray(np.concatenate([light[: len(grid)], grid], axis=1))
+    both.quantize(COLOURS, kmeans=1, dither=Image.Dither.NONE).save(Path(__file__).with_name("map.png"), optimize=True)
 
 
 def shot(browser) -> np.ndarray:

@@ -47,7 +47,7 @@ def save(path: Path, picture: Picture, *, grid: bool = False) -> None:
 
 
 def _text(name: str) -> str:
-    return (resources.files("quickstudy.maps") / "page" / name).read_text(encoding="utf-8")
+    return (resources.files("quickstudy.maps") / "web" / name).read_text(encoding="utf-8")
 
 
 def _policy(style: str, code: str) -> str:

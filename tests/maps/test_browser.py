@@ -200,6 +200,18 @@ def test_a_morph_takes_its_time_unless_motion_is_not_wanted(opened):
     assert browser.run("map.state.morph") == 0
 
 
+def test_a_morph_that_is_interrupted_still_ends(opened):
+    browser = opened("dots")
+    for key in ("g", "0"):
+        browser.key(key)
+    browser.until("!map.moving()")
+    np.testing.assert_allclose(shown_at(browser), on_grid(browser), atol=0.1)
+    browser.key("g")
+    browser.mouse("Wheel", 400, 400, deltaX=0, deltaY=-10)
+    browser.until("!map.moving()")
+    assert browser.run("map.state.morph") == 0
+
+
 def test_hovering_shows_the_thumbnail_of_that_point(opened):
     browser = opened("drawings")
     places = on_map(browser)
@@ -350,7 +362,10 @@ def test_dark_light_and_small_windows(opened):
     browser.window(390, 760, density=3, mobile=True)
     browser.run(FRAME)
     assert browser.run("document.documentElement.scrollWidth") <= 390
-    assert stage(browser)[3] > 220
+    left, top, wide, tall = stage(browser)
+    assert tall > 220
+    places = shown_at(browser)  # all of it is shown still
+    assert ((places > [left, top]) & (places < [left + wide, top + tall])).all()
     assert browser.run("document.getElementById('points').width") == 3 * stage(browser)[2]
 
 

@@ -120,7 +120,7 @@ def test_the_same_map_is_the_same_page():
 
 
 def test_every_part_of_the_code_is_in_the_package():
-    folder = page.resources.files("quickstudy.maps") / "page"
+    folder = page.resources.files("quickstudy.maps") / "web"
     assert {f"{part}.js" for part in page.PARTS} == {
         file.name for file in folder.iterdir() if file.name.endswith(".js")
     }

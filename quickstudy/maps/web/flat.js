@@ -32,21 +32,25 @@ class Flat {
 
   // Dots of the points that are lit, or of those that are not.
   some(frame, wanted, strength) {
-    const masks = stencils(frame.dot * frame.density, frame.square, strength), pale = packed(...frame.pale.map((v) => 255 * v));
+    const masks = stencils(frame.dot * frame.density, frame.square, strength, this.image.width), pale = packed(...frame.pale.map((v) => 255 * v));
     each(frame, frame.dot, (i, x, y) => {
       if (lit[i] !== wanted) return;
-      const at = 4 * i, [px, py] = [x * frame.density, y * frame.density];
+      const at = 4 * i, px = x * frame.density, py = y * frame.density;
       const mask = masks[dyes[at + 3]][Math.floor((px - Math.floor(px)) * HALVES)][Math.floor((py - Math.floor(py)) * HALVES)];
       this.stamp(mask, px, py, wanted ? packed(dyes[at], dyes[at + 1], dyes[at + 2]) : pale);
     });
   }
 
-  stamp({ reach, across, down, shares }, px, py, ink) {
-    const { words, image: { width, height } } = this, left = Math.floor(px), top = Math.floor(py);
-    const whole = left >= reach && top >= reach && left < width - reach && top < height - reach;
-    for (let k = 0; k < shares.length; k++) {
-      const u = left + across[k], v = top + down[k];
-      if (whole || (u >= 0 && v >= 0 && u < width && v < height)) blend(words, u + width * v, shares[k], ink);
+  stamp(mask, px, py, ink) {
+    const { words, image: { width, height } } = this, { reach, shares, offsets } = mask, left = Math.floor(px), top = Math.floor(py);
+    const first = left + width * top;
+    if (left >= reach && top >= reach && left < width - reach && top < height - reach) {
+      for (let k = 0; k < shares.length; k++) blend(words, first + offsets[k], shares[k], ink);
+    } else {
+      for (let k = 0; k < shares.length; k++) {
+        const u = left + mask.across[k], v = top + mask.down[k];
+        if (u >= 0 && v >= 0 && u < width && v < height) blend(words, first + offsets[k], shares[k], ink);
+      }
     }
   }
 
@@ -55,16 +59,16 @@ class Flat {
     const { each: many, colour, size } = given.sheets, side = Math.max(1, Math.round(frame.side * frame.density));
     const longest = Math.max(...size), level = Math.max(0, Math.min(this.shelves[0].length - 1, Math.floor(Math.log2(longest / side))));
     const steps = sampling(this.shelves[0][level], side, longest >> level);
-    const gamma = Uint16Array.from({ length: 256 }, (_, v) => 256 * frame.thumbs * (v / 255) ** inkGamma(frame));
+    const gamma = Uint16Array.from({ length: 256 }, (_, v) => 256 * frame.thumbs * Math.max((v / 255) ** inkGamma(frame), frame.tint));
     each(frame, frame.side, (i, x, y) => {
       if (!lit[i]) return;
-      const shelf = this.shelves[Math.floor(i / many)][level], corner = [x, y].map((v) => Math.round(v * frame.density - side / 2));
-      if (colour) this.photo(shelf, i % many, corner, steps, Math.round(256 * frame.thumbs), i, edgeOf(frame, side));
-      else this.drawing(shelf, i % many, corner, steps, gamma, i);
+      const shelf = this.shelves[Math.floor(i / many)][level], left = Math.round(x * frame.density - side / 2), top = Math.round(y * frame.density - side / 2);
+      if (colour) this.photo(shelf, i % many, left, top, steps, Math.round(256 * frame.thumbs), i, edgeOf(frame, side));
+      else this.drawing(shelf, i % many, left, top, steps, gamma, i);
     });
   }
 
-  drawing(shelf, k, [left, top], { side, across, down }, gamma, i) {
+  drawing(shelf, k, left, top, { side, across, down }, gamma, i) {
     const { words, image: { width, height } } = this, first = k * shelf.wide * shelf.tall;
     const ink = packed(dyes[4 * i], dyes[4 * i + 1], dyes[4 * i + 2]);
     for (let v = Math.max(0, -top); v < Math.min(side, height - top); v++) {
@@ -77,7 +81,7 @@ class Flat {
     }
   }
 
-  photo(shelf, k, [left, top], { side, across, down }, share, i, edge) {
+  photo(shelf, k, left, top, { side, across, down }, share, i, edge) {
     const { words, image: { width, height } } = this, first = k * shelf.wide * shelf.tall;
     for (let v = Math.max(0, -top); v < Math.min(side, height - top); v++) {
       for (let u = Math.max(0, -left); u < Math.min(side, width - left); u++) {
@@ -103,7 +107,7 @@ function packed(red, green, blue) {
 }
 
 // The pixels that a dot covers and how much of each, of 256, for every shape and place within a pixel.
-function stencils(radius, square, strength) {
+function stencils(radius, square, strength, width) {
   const reach = Math.ceil(radius + 0.5), side = 2 * reach + 1;
   const made = (shape, dx, dy) => {
     const covered = [];
@@ -114,7 +118,7 @@ function stencils(radius, square, strength) {
       if (share) covered.push([u, v, share]);
     }
     const [across, down, shares] = [0, 1, 2].map((part) => Int16Array.from(covered, (one) => one[part]));
-    return { reach, across, down, shares };
+    return { reach, across, down, shares, offsets: Int32Array.from(covered, ([u, v]) => u + width * v) };
   };
   const within = Array.from({ length: HALVES }, (_, k) => (k + 0.5) / HALVES - 0.5);
   return Array.from({ length: SHAPES }, (_, shape) => within.map((dx) => within.map((dy) => made(shape, dx, dy))));

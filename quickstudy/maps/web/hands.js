@@ -12,7 +12,7 @@ function pressed(event) {
   if (event.button > 0) return;
   canvas.setPointerCapture(event.pointerId);
   down.set(event.pointerId, spot(event));
-  motion = null;
+  halt();
   if (down.size > 1) return void (state.path = null);
   begun = { at: spot(event), moved: false, lasso: state.lasso || event.shiftKey };
   if (begun.lasso) state.path = [spot(event)];
@@ -82,7 +82,7 @@ function lassoing(on) {
 
 function wheeled(event) {
   event.preventDefault();
-  motion = null;
+  halt();
   const lines = event.deltaMode === 1 ? 24 : event.deltaMode === 2 ? 400 : 1;
   const turned = Math.max(-240, Math.min(240, event.deltaY * lines));
   zoom(Math.exp(-turned * (event.ctrlKey ? 0.01 : 0.0022)), ...spot(event));

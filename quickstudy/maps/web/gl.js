@@ -70,14 +70,14 @@ in vec3 dye;
 flat in float shape;
 flat in vec4 bounds;
 uniform sampler2D picture;
-uniform float strength, photo, frame, gamma;
+uniform float strength, photo, frame, gamma, tint;
 out vec4 colour;
 void main() {
   if (min(at.x, at.y) < 0.0 || max(at.x, at.y) > 1.0) discard;
   vec4 seen = texture(picture, clamp(pixel, bounds.xy, bounds.zw));
   float margin = min(min(at.x, at.y), min(1.0 - at.x, 1.0 - at.y));
   vec3 shown = mix(dye, seen.rgb, smoothstep(frame * 0.8, frame * 1.2, margin));
-  float share = (photo > 0.5 ? 1.0 : pow(seen.r, gamma)) * strength;
+  float share = (photo > 0.5 ? 1.0 : max(pow(seen.r, gamma), tint)) * strength;
   colour = vec4((photo > 0.5 ? shown : dye) * share, share);
 }`;
 
@@ -156,6 +156,7 @@ class Glass {
       gl.uniform1f(its.strength, frame.thumbs);
       gl.uniform1f(its.photo, Number(colour));
       gl.uniform1f(its.gamma, inkGamma(frame));
+      gl.uniform1f(its.tint, frame.tint);
       gl.uniform1f(its.frame, frame.edge);
       gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, Math.min(each, count - i * each));
     });

@@ -4,12 +4,12 @@ const WORDY = 80; // categories of a column that get names on the map, at most
 
 // Where the most members of each category lie together: [x, y, members], in each layout.
 function middles(column, places) {
-  const side = 24, tally = column.names.map(() => new Uint16Array(0)), found = [];
+  const side = 24, found = [];
   const bin = (value) => Math.max(0, Math.min(side - 1, Math.floor(((value + 1) / 2) * side)));
   const members = column.names.map(() => []);
   for (let i = 0; i < count; i++) members[column.codes[i]].push(i);
-  for (const [code, own] of members.entries()) {
-    const bins = (tally[code] = new Uint16Array(side * side));
+  for (const own of members) {
+    const bins = new Uint32Array(side * side);
     for (const i of own) bins[bin(places[2 * i]) + side * bin(places[2 * i + 1])]++;
     const best = fullest(bins, side);
     const near = own.filter((i) => Math.abs(bin(places[2 * i]) - best[0]) <= 1 && Math.abs(bin(places[2 * i + 1]) - best[1]) <= 1);

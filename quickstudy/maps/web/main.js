@@ -30,7 +30,7 @@ function listen() {
   canvas.addEventListener("pointerleave", () => { state.over = -1; redraw(); });
   canvas.addEventListener("wheel", wheeled, { passive: false });
   document.addEventListener("keydown", typed);
-  new ResizeObserver(redraw).observe(stage);
+  new ResizeObserver(resized).observe(stage);
   darkness.addEventListener("change", () => themed(theme));
   const clicks = {
     "as-map": () => morph(false), "as-grid": () => morph(true), lasso: () => lassoing(!state.lasso),
@@ -55,6 +55,7 @@ recolour(0);
 settle(given.grid);
 state.morph = Number(given.grid);
 state.eye = everything();
+before = size();
 const shelved = shelve();
 
 // For scripts on the page: where a point is, what is shown, and how long frames took.

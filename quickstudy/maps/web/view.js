@@ -19,7 +19,7 @@ const state = {
 const stage = $("stage"), canvas = $("points");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const MARGIN = 0.94, CLOSEST = 220; // pixels between points at most
-let motion = null;
+let motion = null, before = { wide: 1, tall: 1 };
 
 function size() {
   return { wide: Math.max(1, stage.clientWidth), tall: Math.max(1, stage.clientHeight) };
@@ -51,6 +51,14 @@ function showing(x, y, halfWide, halfTall) {
   return { x, y, scale: Math.min(Math.max(scale, least), most) };
 }
 
+// Shows everything still, after the window has another size, where everything was shown before.
+function resized() {
+  const { half } = layout(), { eye } = state, fit = (MARGIN / 2) * Math.min(before.wide / half[0], before.tall / half[1]);
+  before = size();
+  if (!motion && eye.x === 0 && eye.y === 0 && Math.abs(eye.scale / fit - 1) < 0.01) state.eye = everything();
+  redraw();
+}
+
 function everything() {
   return showing(0, 0, ...layout().half);
 }
@@ -68,9 +76,15 @@ function around(some) {
   return showing((low[0] + high[0]) / 2, (low[1] + high[1]) / 2, (high[0] - low[0]) / 2 + room, (high[1] - low[1]) / 2 + room);
 }
 
+// Ends what moves: the eye stays where it is, points are where they were going.
+function halt() {
+  motion = null;
+  state.morph = Number(state.grid);
+}
+
 // Calls step(share) until the share is 1; at once where motion is not wanted. A new motion ends the one before.
 function move(milliseconds, step) {
-  motion = null;
+  halt();
   if (still.matches || milliseconds <= 0) {
     step(1);
     redraw();

@@ -37,8 +37,8 @@ function framing(density) {
     ...size(), eye, morph, density, dim, thumbs, side,
     dot: mixed(Math.min(Math.max(0.42 * far, 1.6), 8), 0.5 * step, t),
     square: t,
+    tint: t * mixed(0.4, 0, smooth(6, 26, side)), // of the cells of drawings that are too small to be seen by their ink
     edge: state.column && side > 20 ? Math.max(0.04, 1.5 / side) : -1, // of a photograph's frame, as a share of its side
-
     pale: channels(style("--soft")).map((value) => value / 255),
   };
 }
