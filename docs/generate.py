@@ -43,12 +43,18 @@ PICTURES = {
     "fast-weights": "What a matrix of outer products holds, by feature map, and by rule where values are replaced",
     "fisher-batch": "Accuracy of EWC by strength: squared gradients of single examples, and of batches",
 }
-LEARNED = [  # (title, methods and variants) columns of docs/learned-optimizers.md
-    ("LSTM", ("LSTM", "coordinate-wise, learned")),
-    ("LSTM, random scales", ("LSTM", "learned on random scales")),
-    ("RNNProp", ("RNNProp", "learned on random scales")),
-    *((name, (name, "tuned rate")) for name in ("Adam", "RMSprop", "NAG", "SGD")),
-]
+LEARNED = {  # columns of the tables of docs/learned-optimizers.md: title, method and variant
+    "learned-optimizer": [
+        ("LSTM", "LSTM", "coordinate-wise, learned"),
+        ("LSTM, random scales", "LSTM", "learned on random scales"),
+        ("RNNProp", "RNNProp", "learned on random scales"),
+        *((name, name, "tuned rate") for name in ("Adam", "RMSprop", "NAG", "SGD")),
+    ],
+    "optimizer-in-practice": [
+        ("RNNProp", "RNNProp", "learned on MNIST, random scales"),
+        ("Adam", "Adam", "tuned rate"),
+    ],
+}
 SETTINGS = ["5-way 1-shot", "5-way 5-shot", "20-way 1-shot", "20-way 5-shot"]
 
 
@@ -85,19 +91,25 @@ def readme(text: str) -> str:
 
 
 def optimizers(text: str) -> str:
-    """docs/learned-optimizers.md with its table renewed: published → ours, the lowest of a row in bold."""
-    begin, end = (f"<!-- learned-optimizer:{word} -->" for word in ("begin", "end"))
-    head, rest = text.split(begin)
-    _, tail = rest.split(end)
-    cells = {(c["setting"], c["method"], c["variant"]): c for c in read_results(ROOT / "results" / "learned-optimizer")}
-    rows = []
-    for setting in dict.fromkeys(cell.setting for cell in TABLES["learned-optimizer"]):
-        found = [cells.get((setting, *words)) for _, words in LEARNED]
+    """docs/learned-optimizers.md with its tables renewed: published → ours, the lowest of a row in bold."""
+    for table in LEARNED:
+        begin, end = (f"<!-- {table}:{word} -->" for word in ("begin", "end"))
+        head, rest = text.split(begin)
+        text = head + "\n".join([begin, *_losses(table), end]) + rest.split(end)[1]
+    return text
+
+
+def _losses(table: str) -> list[str]:
+    """A row for each setting that was measured."""
+    cells = {(c["setting"], c["method"], c["variant"]): c for c in read_results(ROOT / "results" / table)}
+    names, *_ = zip(*LEARNED[table], strict=True)
+    rows = ["| published → ours | " + " | ".join(names) + " |", "| --- " * (1 + len(names)) + "|"]
+    for setting in dict.fromkeys(cell.setting for cell in TABLES[table]):
+        found = [cells.get((setting, *words)) for _, *words in LEARNED[table]]
         means = [cell["value"] for cell in found if cell is not None and cell["value"] is not None]
         if means:
             rows.append("| " + " | ".join([setting, *(_loss(cell, min(means)) for cell in found)]) + " |")
-    title = "| published → ours | " + " | ".join(name for name, _ in LEARNED) + " |"
-    return head + "\n".join([begin, title, "| --- " * (1 + len(LEARNED)) + "|", *rows, end]) + tail
+    return rows
 
 
 def _loss(cell: Any, least: float) -> str:

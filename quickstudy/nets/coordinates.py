@@ -1,6 +1,6 @@
 """An LSTM that many coordinates share, each with a carry of its own: features first, so that every gate is a block.
 
-The step and its backward pass are written out. Composed of PyTorch's operations it takes half as long again.
+The step and its backward pass are written out (``bench/learned_optimizer.py`` holds them against PyTorch's cells).
 """
 
 from __future__ import annotations
