@@ -27,6 +27,7 @@ LAYERS = [
     {"gallery", "inside", "learner_maps", "plot", "report", "life_report"},
     {"estimator", "optim", "recipes", "studio"},
     {"commands"},
+    {"arguments"},
     {"__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

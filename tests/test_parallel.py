@@ -16,7 +16,8 @@ import pytest
 import torch
 from PIL import Image
 
-from quickstudy import __main__, parallel
+from quickstudy import parallel
+from quickstudy.arguments import training
 from quickstudy.data.pool import build
 from quickstudy.learners import classifier, matching, prototypes, siamese
 from quickstudy.outer import Unroll
@@ -284,7 +285,7 @@ def torchrun(pictures, out, batch):
 
 
 def test_torchrun_writes_the_run_of_one_process(pictures, tmp_path):
-    __main__.train("prototypes", **asked(pictures, tmp_path / "one", 4))
+    training.train("prototypes", **asked(pictures, tmp_path / "one", 4))
     done = torchrun(pictures, tmp_path / "two", 4)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("best on validation classes") == 1

@@ -1,1 +1,1 @@
-"""What the commands do; their arguments stand in ``__main__``."""
+"""What the commands do; what they take stands in ``arguments``."""
