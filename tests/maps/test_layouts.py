@@ -20,7 +20,7 @@ from quickstudy.maps import PCA, TSNE, UMAP, ParametricTSNE, ParametricUMAP, Tai
 from quickstudy.storage import save_tensors
 
 SMALL = {"steps": 20, "widths": (16,)}
-NET = {"steps": 400, "batch": 256, "widths": (64, 64)}
+NET = {"steps": 600, "batch": 256, "widths": (64, 64), "rate": 5e-3}
 MOVES = "a new point is placed beside old ones; what is old has its place, and the order of the old ones is their own"
 
 
