@@ -108,11 +108,12 @@ def _losses(table: str) -> list[str]:
         found = [cells.get((setting, *words)) for _, *words in LEARNED[table]]
         means = [cell["value"] for cell in found if cell is not None and cell["value"] is not None]
         if means:
-            rows.append("| " + " | ".join([setting, *(_loss(cell, min(means)) for cell in found)]) + " |")
+            least = min(means) if len(means) > 1 else None
+            rows.append("| " + " | ".join([setting, *(_loss(cell, least) for cell in found)]) + " |")
     return rows
 
 
-def _loss(cell: Any, least: float) -> str:
+def _loss(cell: Any, least: float | None) -> str:
     if cell is None:
         return ""
     paper = f"{cell['published']['value']:.2g} → " if cell["published"] else ""

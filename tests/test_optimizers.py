@@ -161,7 +161,8 @@ def test_a_cell_is_measured_and_kept(tmp_path, monkeypatch):
 
 def test_practice_is_an_ordinary_training(tmp_path, monkeypatch):
     x = torch.randn(40, 3)
-    work = Work(lambda: nn.Linear(3, 2), lambda chance: (x, (x[:, 0] > 0).long()), (x, (x[:, 0] > 0).long()))
+    both = (x, (x[:, 0] > 0).long())
+    work = Work(lambda: nn.Linear(3, 2), lambda chance: both, both, both)
     monkeypatch.setattr(optimizer_practice, "WORKS", {"line": lambda: work})
     monkeypatch.setattr(optimizer_practice, "RATES", (1e-4, 0.1))
     monkeypatch.setattr(optimizer_practice, "STEPS", 40)

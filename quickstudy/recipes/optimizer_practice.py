@@ -2,9 +2,9 @@
 
 Ordinary training loops on a small convolutional net, a character LSTM and a net for a table, each from as many first
 weights as there are tasks. The loss is that of held-out data. The learned optimizer is used as it is, with its guard;
-Adam has the rate of ``RATES`` that ends lowest in training, from other first weights. A step of the learned one takes
-longer: what it has reached in the time that Adam's steps take is a cell of its own. Seconds are those of the processor
-in training steps alone.
+Adam has the rate of ``RATES`` that ends lowest on validation data, from other first weights. A step of the learned one
+takes longer: what it has reached in the time that Adam's steps take is a cell of its own. Seconds are those of the
+processor in training steps alone.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 TABLE = "optimizer-in-practice"
 STEPS, EVERY = 300, 20  # of a training, and between two examinations
 TUNING = range(10**6, 10**6 + 2)  # first weights that decide the rate
-LAST = 20  # steps of a training whose losses are averaged for that
 Batch = tuple[Tensor, Tensor]
 
 
 class Work(NamedTuple):
-    """What is trained: a net, training batches, held-out data."""
+    """What is trained: a net, training batches, data that decide on a rate, held-out data."""
 
     net: Callable[[], nn.Module]
     draw: Callable[[torch.Generator], Batch]
+    valid: Batch
     held_out: Batch
 
 
@@ -74,7 +74,8 @@ def clothes() -> Work:
     def draw(chance: torch.Generator) -> Batch:
         return chosen(splits.train, torch.randint(len(splits.train.images), (128,), generator=chance))
 
-    return Work(net, draw, chosen(splits.test, torch.arange(0, 10_000, 10)))
+    valid, held_out = chosen(splits.valid, torch.arange(0, 5000, 5)), chosen(splits.test, torch.arange(0, 10_000, 10))
+    return Work(net, draw, valid, held_out)
 
 
 def plays() -> Work:
@@ -86,9 +87,10 @@ def plays() -> Work:
         return spans[:, :-1], spans[:, 1:].flatten()
 
     def draw(chance: torch.Generator) -> Batch:
-        return parts(text.train, torch.randint(len(text.train) - 51, (32,), generator=chance))
+        return parts(learn, torch.randint(len(learn) - 51, (32,), generator=chance))
 
-    return Work(lambda: NextCharacter(len(text.alphabet)), draw, parts(text.test, torch.arange(0, 50_000, 500)))
+    learn, valid, places = text.train[:-50_100], text.train[-50_100:], torch.arange(0, 50_000, 500)
+    return Work(lambda: NextCharacter(len(text.alphabet)), draw, parts(valid, places), parts(text.test, places))
 
 
 def table() -> Work:
@@ -97,19 +99,18 @@ def table() -> Work:
 
     found = load_breast_cancer()
     x, y = torch.from_numpy(found.data).float(), torch.from_numpy(found.target)
-    held = torch.arange(len(x)) % 4 == 0
-    mean, spread = x[~held].mean(0), x[~held].std(0)
-    x = (x - mean) / spread
-    learn = (x[~held], y[~held])
+    part = torch.arange(len(x)) % 5
+    learn = part < 3
+    x = (x - x[learn].mean(0)) / x[learn].std(0)
 
     def net() -> nn.Module:
         return nn.Sequential(nn.Linear(30, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 2))
 
     def draw(chance: torch.Generator) -> Batch:
-        rows = torch.randint(len(learn[0]), (64,), generator=chance)
-        return learn[0][rows], learn[1][rows]
+        rows = learn.nonzero()[:, 0][torch.randint(int(learn.sum()), (64,), generator=chance)]
+        return x[rows], y[rows]
 
-    return Work(net, draw, (x[held], y[held]))
+    return Work(net, draw, *((x[part == i], y[part == i]) for i in (3, 4)))
 
 
 WORKS: dict[str, Callable[[], Work]] = {
@@ -125,7 +126,7 @@ class Trained(NamedTuple):
 
     held_out: Tensor
     seconds: Tensor
-    last: float  # the mean training loss of the last steps
+    valid: float  # the loss on validation data at the end
 
 
 def trained(work: Work, make: Make, seed: int) -> Trained:
@@ -133,27 +134,26 @@ def trained(work: Work, make: Make, seed: int) -> Trained:
     torch.manual_seed(seed)
     net = work.net()
     optimizer, chance = make(net), torch.Generator().manual_seed(seed)
-    held_out, seconds, losses, spent = [_examined(net, work)], [0.0], list[float](), 0.0
+    held_out, seconds, spent = [_examined(net, work.held_out)], [0.0], 0.0
     for step in range(1, STEPS + 1):
         x, y = work.draw(chance)
         begun = time.process_time()
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(net(x), y)
         loss.backward()
-        losses.append(float(loss.detach()))
         if isinstance(optimizer, LearnedOptimizer):
-            optimizer.observe(losses[-1])
+            optimizer.observe(loss)
         optimizer.step()
         spent += time.process_time() - begun
         if step % EVERY == 0:
-            held_out.append(_examined(net, work))
+            held_out.append(_examined(net, work.held_out))
             seconds.append(spent)
-    return Trained(torch.tensor(held_out), torch.tensor(seconds), float(np.mean(losses[-LAST:])))
+    return Trained(torch.tensor(held_out), torch.tensor(seconds), _examined(net, work.valid))
 
 
-def _examined(net: nn.Module, work: Work) -> float:
+def _examined(net: nn.Module, batch: Batch) -> float:
     with torch.no_grad():
-        return float(nn.functional.cross_entropy(net(work.held_out[0]), work.held_out[1]))
+        return float(nn.functional.cross_entropy(net(batch[0]), batch[1]))
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ def _adam(rate: float) -> Make:
 
 
 def _end(work: Work, rate: float) -> float:
-    found = [trained(work, _adam(rate), seed).last for seed in TUNING]
+    found = [trained(work, _adam(rate), seed).valid for seed in TUNING]
     return float(np.nan_to_num(np.mean(found), nan=np.inf))
 
 
