@@ -2,7 +2,7 @@
 
 Protocol: 10-dimensional quadratics |W θ - y|² / 10 with Gaussian W and y, from θ = 0, and networks on MNIST with
 minibatches of 128, first weights normal of deviation 0.01. Optimizers are learned along descents of 100 steps, unrolled
-20 at a time; those of networks on digits of half the size, a quarter of the cost, RNNProp by the logarithm of losses.
+20 at a time, RNNProp by the logarithm of losses.
 All is learned and tuned on the training pictures and examined on problems with other first weights, other minibatches
 and the test pictures; the loss is that of the minibatch of a step, before it. The hand-designed optimizers have the
 rate of ``RATES`` that is best at the end of as many steps of each kind of problem; the learned ones are used as they
@@ -159,9 +159,9 @@ def picture(runs: Path, *, scale: float, tasks: int, progress: bool) -> Figure:
     return plot.descents([plot.Panel(title, "step", lines) for title, lines in panels.items()])
 
 
-QUADRATIC = Training(problem="quadratics", batch=128, steps=20_000, rate=3e-3, validations=10, examined=128)
+QUADRATIC = Training(problem="quadratics", batch=128, steps=2000, rate=3e-3, validations=10, examined=128)
 UNIFORM = dataclasses.replace(QUADRATIC, problem="quadratics-uniform")
-PLAIN = Training(problem="mnist-14", sample=1500, batch=2, steps=20_000, rate=3e-3, validations=10, examined=20)
+PLAIN = Training(problem="mnist", sample=1500, batch=1, steps=4000, rate=3e-3, validations=10, examined=20)
 ROBUST = dataclasses.replace(PLAIN, rule="rnnprop", scaled=1.0, logarithm=True)
 SCALED = dataclasses.replace(PLAIN, scaled=1.0)
 
