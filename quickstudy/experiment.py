@@ -172,10 +172,12 @@ def told(name: str, splits: Splits, options: dict[str, Any], *, way: int) -> dic
 
 
 def from_run(run: Run) -> Experiment:
-    """What a run was asked. Raises FileProblem where its config lacks it."""
+    """What a run was asked. Raises FileProblem for a run of another kind, and where its config is damaged."""
+    if "experiment" not in run.config:
+        raise FileProblem(f"{run.path} holds no learner that was meta-trained; quickstudy train LEARNER makes one")
     try:
         return Experiment(**run.config["experiment"])
-    except (KeyError, TypeError) as error:
+    except TypeError as error:
         raise FileProblem(f"{run.path / 'config.json'} is damaged: {error}; train anew") from error
 
 

@@ -10,6 +10,8 @@ from quickstudy.recipes import PICTURES, TABLES
 from quickstudy.recipes.cells import AnyCell, gather, matching, published, run_seed, worded
 from quickstudy.storage import read_json, write_json
 
+USUAL = 1000  # test tasks
+
 
 def run(
     table: str,
@@ -46,7 +48,8 @@ def run(
 
 
 def _reproduce(cells: list[AnyCell], seeds: int, scale: float, tasks: int, runs: Path, results: Path) -> None:
-    command = f"quickstudy reproduce {cells[0].table} --seeds {seeds}" + (f" --scale {scale:g}" if scale != 1 else "")
+    command = f"quickstudy reproduce {cells[0].table} --seeds {seeds}"
+    command += (f" --scale {scale:g}" if scale != 1 else "") + (f" --tasks {tasks}" if tasks != USUAL else "")
     for seed in range(seeds):
         for cell in cells:
             if seed and not cell.trained:
