@@ -22,7 +22,7 @@ from quickstudy.optim import weights as shipped
 from quickstudy.optimizers import Training, from_run, trained
 from quickstudy.recipes import TABLES, learned_optimizer, optimizer_practice
 from quickstudy.recipes.cells import gather, matching, published, run_seed
-from quickstudy.recipes.learned_optimizer import Learned, Tuned
+from quickstudy.recipes.learned_optimizer import Ahead, Learned, Tuned
 from quickstudy.recipes.optimizer_practice import Practice, Work
 from quickstudy.storage import Run
 from quickstudy.tasks import quadratics
@@ -157,6 +157,17 @@ def test_a_cell_is_measured_and_kept(tmp_path, monkeypatch):
         assert found["value"] == pytest.approx(float(expected.mean()), abs=1e-3)
         assert found["by_seed"]["0"]["median"] == pytest.approx(float(expected.median()), abs=0.5)
     assert json.loads((tmp_path / "learned-optimizer/rates/adam-quadratics-8steps.json").read_text())["rate"] == 0.1
+
+
+def test_how_far_ahead_is_the_mean_over_the_same_problems(tmp_path, monkeypatch):
+    monkeypatch.setattr(learned_optimizer, "RATES", (0.1,))
+    learned = Learned(learned_optimizer.TABLE, "LSTM", "", "quadratics", 5, 8, SMALL)
+    tuned = Tuned(learned_optimizer.TABLE, "Adam", "", "quadratics", 5, 5, "Adam")
+    ahead = Ahead(learned_optimizer.TABLE, "LSTM below tuned Adam", "", "quadratics", 5, 5, learned, tuned)
+    options = {"scale": 1.0, "tasks": 6, "runs": tmp_path, "progress": False}
+    apart, mine, theirs = (cell.measure(0, **options).of_tasks for cell in (ahead, learned, tuned))
+    assert apart == pytest.approx(theirs - mine, abs=1e-6)
+    assert ahead.beside(apart)["share"] == pytest.approx((theirs > mine).mean(), abs=1e-3)
 
 
 def test_practice_is_an_ordinary_training(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from torch import Tensor
@@ -141,6 +141,31 @@ class Tuned(Loss):
         return OPPONENTS[self.opponent](read_json(path)["rate"]), Progress()
 
 
+@dataclass(frozen=True)
+class Ahead(Loss):
+    """By how much the loss of the learned one is below the opponent's, problem by problem."""
+
+    learned: Learned
+    opponent: Tuned
+
+    trained: ClassVar[bool] = True
+
+    def stamp(self, seed: int, scale: float) -> str:
+        return f"{self.learned.stamp(seed, scale)}-{self.opponent.stamp(seed, scale)}"
+
+    def curves(self, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> tuple[Tensor, Progress]:
+        how: dict[str, Any] = {"scale": scale, "tasks": tasks, "runs": runs, "progress": progress}
+        learned, done = self.learned.curves(seed, **how)
+        theirs, _ = self.opponent.curves(seed, **how)
+        return theirs[:, : self.step + 1] - learned[:, : self.step + 1], done
+
+    def rule(self, seed: int, *, scale: float, runs: Path, progress: bool) -> tuple[Rule, Progress]:
+        return self.learned.rule(seed, scale=scale, runs=runs, progress=progress)
+
+    def beside(self, scores: np.ndarray) -> dict[str, float]:
+        return {"median": round(float(np.median(scores)), 4), "share": round(float((scores > 0).mean()), 3)}
+
+
 def end(rule: Rule, losses: Losses, steps: int) -> float:
     """The mean loss of the last steps of the descents that decide; infinity where one diverges."""
     found = float(curves(rule, losses, range(TUNED), steps)[:, -LAST:].mean())
@@ -150,8 +175,8 @@ def end(rule: Rule, losses: Losses, steps: int) -> float:
 def picture(runs: Path, *, scale: float, tasks: int, progress: bool) -> Figure:
     """The learning curves of every method on each kind of problem, of the first seed: of the longest descents."""
     panels: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
-    longest = {cell.problem: cell.length for cell in sorted(CELLS, key=lambda cell: cell.length)}
-    for cell in CELLS:
+    longest = {cell.problem: cell.length for cell in sorted(LOSSES, key=lambda cell: cell.length)}
+    for cell in LOSSES:
         if cell.length == longest[cell.problem]:
             name = f"{cell.method}, {cell.variant}" if isinstance(cell, Learned) else cell.method
             found, _ = cell.curves(0, scale=scale, tasks=tasks, runs=runs, progress=progress)
@@ -193,4 +218,15 @@ def _cells() -> Iterator[Loss]:
                 yield Learned(TABLE, *words, name, step, max(steps), asked)
 
 
-CELLS: list[Loss] = list(_cells())
+def _ahead(cells: Sequence[Loss]) -> Iterator[Ahead]:
+    """The LSTM against tuned Adam, at the steps that were published for both."""
+    by_name = {(cell.method, cell.variant, cell.problem, cell.step): cell for cell in cells}
+    for name, step in (("quadratics", 20), ("quadratics", 100), ("mnist", 20), ("mnist", 100)):
+        learned, adam = by_name[*LSTM, name, step], by_name["Adam", "tuned rate", name, step]
+        assert isinstance(learned, Learned)
+        assert isinstance(adam, Tuned)
+        yield Ahead(TABLE, "LSTM below tuned Adam", "the same problems", name, step, step, learned, adam)
+
+
+LOSSES: list[Loss] = list(_cells())
+CELLS: list[Loss] = [*LOSSES, *_ahead(LOSSES)]
