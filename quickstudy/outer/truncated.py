@@ -12,7 +12,7 @@ from quickstudy import batching, tree
 from quickstudy.core import Objective
 from quickstudy.outer.base import Estimator
 from quickstudy.rules.coordinatewise import Coordinatewise, flat
-from quickstudy.rules.rule import Rule
+from quickstudy.rules.rule import Rule, Weights
 from quickstudy.tasks.losses import Descent, Losses, Stand, begin, slopes, unrolled
 
 Segment = tuple[Tensor, list[Tensor], Stand]  # the loss, the gradients, where the descents then stand
@@ -88,7 +88,7 @@ class Truncated(Estimator):
     def _segment(self, rule: Rule, carry: Carry, steps: range) -> Segment:
         count = sum(w.numel() for w in carry.stand.weights.values())
         if self.sample is not None and self.sample < count and isinstance(rule, Coordinatewise):
-            return sampled(rule, self.objective, carry, steps, torch.randperm(count)[: self.sample])
+            return sampled(rule, self.objective, carry, steps, *strata(carry.stand.weights, self.sample))
         return (constant if rule.detached else exact)(rule, self.objective, carry, steps)
 
 
@@ -110,18 +110,32 @@ def constant(rule: Rule, descent: Descent, carry: Carry, steps: range) -> Segmen
     return total, list(found), stand
 
 
-def sampled(rule: Coordinatewise, descent: Descent, carry: Carry, steps: range, places: Tensor) -> Segment:
-    """The same of a coordinatewise rule, gone back through at ``places`` (k,) alone, which count for all n."""
+def strata(weights: Weights, sample: int) -> tuple[Tensor, Tensor]:
+    """(k,) places among all coordinates, as many of each weight as of any other or all that it has, and for how many
+    each stands: the few of a last layer say more of the loss than the many of a first."""
+    most = max(1, sample // len(weights))
+    places, stands, start = list[Tensor](), list[Tensor](), 0
+    for w in weights.values():
+        some = torch.randperm(w.numel())[:most]
+        places.append(start + some)
+        stands.append(torch.full(some.shape, w.numel() / len(some), dtype=w.dtype))
+        start += w.numel()
+    return torch.cat(places), torch.cat(stands)
+
+
+def sampled(
+    rule: Coordinatewise, descent: Descent, carry: Carry, steps: range, places: Tensor, stands: Tensor
+) -> Segment:
+    """The same of a coordinatewise rule, gone back through at ``places`` (k,) alone, each for as many as ``stands``."""
     stand, moved, total = carry.stand, torch.zeros(()), torch.zeros(())
     memory = tree.map(lambda leaf: leaf[..., places] if leaf.dim() else leaf, stand.memory)
     share = 1 / (tree.size(carry.problems) * len(steps))
-    more = sum(w.numel() for w in stand.weights.values()) / len(places)
     passed, pulls = list[Tensor](), list[Tensor]()
     for step in range(steps.start, steps.stop + 1):
         each, grads = slopes(descent.losses, stand.weights, carry.problems, step)
         if step > steps.start:
             passed.append(moved)
-            pulls.append(flat(descent.pulls(each, grads), stand.weights)[places] * (share * more))
+            pulls.append(flat(descent.pulls(each, grads), stand.weights)[places] * (share * stands))
             total = total + descent.counted(each).sum() * share
         if step < steps.stop:
             with torch.no_grad():

@@ -7,7 +7,7 @@ import torch
 
 from quickstudy import rules, tree
 from quickstudy.outer import Evolution, Truncated, Unroll
-from quickstudy.outer.truncated import constant, exact, sampled
+from quickstudy.outer.truncated import constant, exact, sampled, strata
 from quickstudy.storage import Run
 from quickstudy.tasks import quadratics
 from quickstudy.tasks.losses import Descent, begin, curves
@@ -68,14 +68,23 @@ def test_no_way_back_through_the_losses_is_needed(name, logarithm):
     ours, theirs = constant(rule, descent, carry, range(5)), exact(rule, descent, carry, range(5))
     torch.testing.assert_close(ours[0], theirs[0])
     same(ours[1], theirs[1])
-    everywhere = sampled(rule, descent, carry, range(5), torch.randperm(12))
+    everywhere = sampled(rule, descent, carry, range(5), torch.randperm(12), torch.ones(12, dtype=torch.float64))
     same(everywhere[1], theirs[1])
     same(tree.leaves(everywhere[2]), tree.leaves(theirs[2]))
     parts = [
-        sampled(rule, descent, carry, range(5), torch.tensor(part))[1]
+        sampled(rule, descent, carry, range(5), torch.tensor(part), torch.full((4,), 3.0, dtype=torch.float64))[1]
         for part in ([3, 1, 8, 0], [2, 4, 5, 6], [7, 9, 10, 11])
     ]
     same([sum(grads) / 3 for grads in zip(*parts, strict=True)], theirs[1])
+
+
+def test_every_weight_is_asked_and_its_places_stand_for_all_it_has():
+    weights = {"first": torch.zeros(3, 50), "bias": torch.zeros(3, 1), "last": torch.zeros(3, 7)}
+    places, stands = strata(weights, 30)
+    assert [int(((places >= a) & (places < b)).sum()) for a, b in ((0, 150), (150, 153), (153, 174))] == [10, 3, 10]
+    assert len(places.unique()) == 23
+    for a, b in ((0, 150), (150, 153), (153, 174)):
+        assert stands[(places >= a) & (places < b)].sum() == pytest.approx(b - a)
 
 
 def test_a_rule_whose_gradients_are_no_constants_is_gone_back_through():
