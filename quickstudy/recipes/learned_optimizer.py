@@ -186,7 +186,7 @@ def picture(runs: Path, *, scale: float, tasks: int, progress: bool) -> Figure:
 
 QUADRATIC = Training(problem="quadratics", batch=128, steps=2000, rate=3e-3, validations=10, examined=128)
 UNIFORM = dataclasses.replace(QUADRATIC, problem="quadratics-uniform")
-PLAIN = Training(problem="mnist", sample=1500, batch=1, steps=2400, rate=1e-2, validations=10, examined=20)
+PLAIN = Training(problem="mnist", sample=1500, batch=1, steps=1800, rate=3e-3, validations=10, examined=20)
 ROBUST = dataclasses.replace(PLAIN, rule="rnnprop", scaled=1.0, logarithm=True)
 SCALED = dataclasses.replace(PLAIN, scaled=1.0)
 
