@@ -7,17 +7,15 @@ backward pass, the next.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from records import compared_in_turn, save
+from records import compared_in_turn, on_one_thread, save
 from torch import Tensor, nn
 
-from quickstudy import batching, devices, tree
+from quickstudy import batching, tree
 from quickstudy.core import Examples, Learner, Task
 from quickstudy.learners import in_context, meta_networks, snail
 from quickstudy.learners.snail import SNAIL
@@ -117,13 +115,7 @@ def compared(case: Case, rounds: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("results/bench"))
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    devices.prepare()
+    options = on_one_thread(__doc__, ROUNDS)
     for name, case in cases().items():
         record = compared(case, options.rounds)
         save(options.out / f"attention-{name}.json", record)

@@ -6,19 +6,16 @@ layer is off by stands beside what it costs. Inputs are what such a layer meets:
 
 from __future__ import annotations
 
-import argparse
 import functools
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from records import compared_in_turn, save
+from records import compared_in_turn, on_one_thread, save
 from torch import Tensor
 
-from quickstudy import devices
 from quickstudy.nets.convolution import convolve
 from quickstudy.nets.norm import BatchNorm
 from quickstudy.nets.patches import GreyConv2d, GreyNormed
@@ -121,13 +118,7 @@ def compared(pair: Pair, rounds: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("results/bench"))
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    devices.prepare()
+    options = on_one_thread(__doc__, ROUNDS)
     for name, pair in pairs().items():
         record = compared(pair, options.rounds)
         save(options.out / f"layer-{name}.json", record)

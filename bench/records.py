@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import json
 import os
@@ -13,6 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from quickstudy import devices
 from quickstudy.files import write
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,6 +25,18 @@ ROOT = Path(__file__).resolve().parent.parent
 def save(path: Path, record: dict[str, Any], packages: tuple[str, ...] = ("torch",)) -> None:
     """One comparison as JSON, with the circumstances."""
     write(path, json.dumps(record | circumstances(packages), indent=2) + "\n")
+
+
+def on_one_thread(doc: str, rounds: int) -> argparse.Namespace:
+    """What is asked at the command line, ``out`` and ``rounds``; what follows is measured on one thread."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("results/bench"))
+    parser.add_argument("--rounds", type=int, default=rounds)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    devices.prepare()
+    return asked
 
 
 def compared_in_turn(
