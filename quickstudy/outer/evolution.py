@@ -11,10 +11,9 @@ from torch.func import functional_call, vmap
 
 from quickstudy import batching, tree
 from quickstudy.core import Objective
-from quickstudy.outer.base import Estimator
-from quickstudy.outer.truncated import ruled
+from quickstudy.outer.along import Along, ruled
 from quickstudy.rules.rule import Rule, Weights
-from quickstudy.tasks.losses import Descent, Losses, slopes
+from quickstudy.tasks.losses import Losses, slopes
 
 
 class Carry(NamedTuple):
@@ -28,7 +27,7 @@ class Carry(NamedTuple):
     finished: Tensor  # (), descents so far
 
 
-class Evolution(Estimator):
+class Evolution(Along):
     """The mean loss after each of the next ``segment`` steps under perturbed parameters, and as its gradient the
     differences of antithetic pairs, each times the sum of all perturbations that its pair has had in this descent:
     unlike those of truncated backpropagation these gradients have no bias towards what pays soon.
@@ -47,24 +46,14 @@ class Evolution(Estimator):
         spread: float = 0.01,
         logarithm: bool = False,
     ) -> None:
-        super().__init__()
-        if not horizons or min(*horizons, each, segment) < 1 or not spread > 0:
-            asked = f"{tuple(horizons)}, {each}, {segment} and {spread}"
-            raise ValueError(f"horizons, each and segment are at least 1, spread is positive, got {asked}")
-        self.losses, self.horizons, self.each = losses, tuple(horizons), each
-        self.segment, self.spread, self.logarithm = segment, spread, logarithm
-
-    @property
-    def objective(self) -> Descent:
-        """What it estimates the gradients of."""
-        return Descent(self.losses, self.horizons[-1], logarithm=self.logarithm)
+        super().__init__(losses, horizons, each, segment, logarithm)
+        if not spread > 0:
+            raise ValueError(f"spread is positive, got {spread}")
+        self.spread = spread
 
     def init(self, module: nn.Module) -> Carry:
         """Particles at their end."""
         return self._begin(ruled(module), self.losses.batch([0]), torch.zeros((), dtype=torch.int64))
-
-    def check(self, module: nn.Module, objective: Objective) -> None:
-        ruled(module)
 
     def step(
         self, module: nn.Module, items: Any, objective: Objective, carry: Carry
@@ -75,18 +64,16 @@ class Evolution(Estimator):
     def _segment(self, rule: Rule, items: Any, carry: Carry) -> tuple[Tensor, list[Tensor], Any]:
         if int(carry.step) == 0:
             carry = self._begin(rule, items, carry.finished)
-        horizon = self.horizons[min(int(carry.finished) // self.each, len(self.horizons) - 1)]
-        first, last = int(carry.step), min(int(carry.step) + self.segment, horizon)
+        steps, over = self.next(carry)
         drawn = [self.spread * torch.randn_like(total) for total in carry.sums]
         sums = [total + part for total, part in zip(carry.sums, drawn, strict=True)]
-        each, weights, memory = self._descend(rule, drawn, carry, range(first, last))
-        over = last == horizon
+        each, weights, memory = self._descend(rule, drawn, carry, steps)
         carry = Carry(
             carry.problems,
             weights,
             memory,
             sums,
-            torch.full_like(carry.step, 0 if over else last),
+            torch.full_like(carry.step, 0 if over else steps.stop),
             carry.finished + over,
         )
         return each.mean(), self._gradients(each, sums), carry

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from quickstudy import batching, tree
 from quickstudy.core import Objective
-from quickstudy.outer.base import Estimator
+from quickstudy.outer.along import Along, ruled
 from quickstudy.rules.coordinatewise import Coordinatewise, flat
 from quickstudy.rules.rule import Rule, Weights
 from quickstudy.tasks.losses import Descent, Losses, Stand, begin, slopes, unrolled
@@ -27,7 +27,7 @@ class Carry(NamedTuple):
     finished: Tensor  # (), descents so far
 
 
-class Truncated(Estimator):
+class Truncated(Along):
     """The mean loss after each of the next ``segment`` steps of some descents, and its gradient through those steps
     alone; then the descents go on from where they are. After the horizon new problems are taken.
 
@@ -50,17 +50,10 @@ class Truncated(Estimator):
         sample: int | None = None,
         logarithm: bool = False,
     ) -> None:
-        super().__init__()
-        if not horizons or min(*horizons, each, segment, 1 if sample is None else sample) < 1:
-            asked = f"{tuple(horizons)}, {each}, {segment} and {sample}"
-            raise ValueError(f"horizons, each, segment and sample are at least 1, got {asked}")
-        self.losses, self.horizons, self.each = losses, tuple(horizons), each
-        self.segment, self.sample, self.logarithm = segment, sample, logarithm
-
-    @property
-    def objective(self) -> Descent:
-        """What it differentiates."""
-        return Descent(self.losses, self.horizons[-1], logarithm=self.logarithm)
+        super().__init__(losses, horizons, each, segment, logarithm)
+        if sample is not None and sample < 1:
+            raise ValueError(f"sample is at least 1 coordinate, got {sample}")
+        self.sample = sample
 
     def init(self, module: nn.Module) -> Carry:
         """A descent that is at its end."""
@@ -68,21 +61,15 @@ class Truncated(Estimator):
         none = torch.zeros((), dtype=torch.int64)
         return Carry(problems, begin(ruled(module), self.losses, problems), none, none.clone())
 
-    def check(self, module: nn.Module, objective: Objective) -> None:
-        ruled(module)
-
     def step(
         self, module: nn.Module, items: Any, objective: Objective, carry: Carry
     ) -> tuple[Tensor, list[Tensor], Any]:
         rule = ruled(module)
         if int(carry.step) == 0:
             carry = carry._replace(problems=items, stand=begin(rule, self.losses, items))
-        horizon = self.horizons[min(int(carry.finished) // self.each, len(self.horizons) - 1)]
-        first = int(carry.step)
-        last = min(first + self.segment, horizon)
-        loss, grads, stand = self._segment(rule, carry, range(first, last))
-        over = last == horizon
-        after = torch.full_like(carry.step, 0 if over else last)
+        steps, over = self.next(carry)
+        loss, grads, stand = self._segment(rule, carry, steps)
+        after = torch.full_like(carry.step, 0 if over else steps.stop)
         return loss, grads, Carry(carry.problems, tree.map(Tensor.detach, stand), after, carry.finished + over)
 
     def _segment(self, rule: Rule, carry: Carry, steps: range) -> Segment:
@@ -154,10 +141,3 @@ def exact(rule: Rule, descent: Descent, carry: Carry, steps: range) -> Segment:
         total = descent.counted(each).mean()
         found = torch.autograd.grad(total, batching.trainable(rule), allow_unused=True, materialize_grads=True)
     return total.detach(), list(found), stand
-
-
-def ruled(module: nn.Module) -> Rule:
-    """The module as the rule it is. Raises ValueError for another."""
-    if not isinstance(module, Rule):
-        raise ValueError(f"descents are made by a rule, got {type(module).__name__}; see quickstudy.rules")
-    return module
