@@ -9,9 +9,11 @@ from typing import TypeVar, final
 import torch
 from torch import Tensor
 
+from quickstudy import tree
 from quickstudy.rules.rule import Rule, Weights
 
 S = TypeVar("S")
+TOGETHER = 2**13  # coordinates whose work stays in a core's caches
 
 
 class Coordinatewise(Rule[S]):
@@ -40,9 +42,21 @@ class Coordinatewise(Rule[S]):
 
     @final
     def update(self, grads: Weights, memory: S, weights: Weights, loss: Tensor) -> tuple[Weights, S]:
-        row, memory = self.change(flat(grads, weights).detach(), memory)
+        row = flat(grads, weights).detach()
+        alone = torch.is_grad_enabled() or row.device.type != "cpu"  # a graph would be of many pieces
+        row, memory = self.change(row, memory) if alone else self._in_parts(row, memory)
         steps = shaped(row, weights)
         return {name: w + steps[name] for name, w in weights.items()}, memory
+
+    def _in_parts(self, row: Tensor, memory: S) -> tuple[Tensor, S]:
+        """The same, some coordinates after others."""
+
+        def part(start: int) -> tuple[Tensor, S]:
+            some = slice(start, start + TOGETHER)
+            return self.change(row[some], tree.map(lambda m: m[..., some] if m.dim() else m, memory))
+
+        changes, memories = zip(*map(part, range(0, max(len(row), 1), TOGETHER)), strict=True)
+        return torch.cat(changes), tree.map(lambda *m: torch.cat(m, -1) if m[0].dim() else m[0], *memories)
 
 
 def flat(weights: Weights, like: Weights | None = None) -> Tensor:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from quickstudy import rules
+from quickstudy import rules, tree
 from quickstudy.nets.coordinates import CoordinateCell
 from quickstudy.rules.meta_lstm import preprocess
 
@@ -51,6 +51,22 @@ def test_the_lstm_is_two_cells_over_logarithm_and_sign():
         a = first(preprocess(row[:, None], 10.0), a)
         b = second(a[0], b)
         torch.testing.assert_close(change, 0.3 * (b[0] @ rule.weight[0]))
+
+
+@pytest.mark.parametrize("name", ["lstm", "mlp", "rnnprop"])
+def test_many_coordinates_are_updated_in_parts_that_say_what_the_whole_says(name, monkeypatch):
+    monkeypatch.setattr("quickstudy.rules.coordinatewise.TOGETHER", 50)
+    rule = getattr(rules, name)().double()
+    weights = {"a": torch.randn(13, 9).double(), "b": torch.randn(()).double()}
+    memory = rule.init(weights)
+    for _ in range(3):
+        grads = {key: torch.randn_like(w) for key, w in weights.items()}
+        whole = rule.update(grads, memory, weights, torch.ones(()))
+        with torch.no_grad():
+            in_parts = rule.update(grads, memory, weights, torch.ones(()))
+        for a, b in zip(tree.leaves(whole), tree.leaves(in_parts), strict=True):
+            torch.testing.assert_close(a, b)
+        weights, memory = in_parts
 
 
 @pytest.mark.parametrize("factor", [1e-3, 1e3])
