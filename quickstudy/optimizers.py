@@ -45,6 +45,7 @@ class Training:
     batch: int = 1  # problems at a time
     steps: int = 5000  # segments
     rate: float = 1e-3
+    clip: float | None = None  # the longest gradient
     validations: int = 20
     examined: int = 8  # problems of a validation
     seed: int = 0
@@ -99,6 +100,7 @@ class Training:
             steps=self.steps,
             batch=self.batch,
             rate=self.rate,
+            clip=self.clip,
             objective=how.objective,
             estimator=how,
             validate=lambda module: self.score(exam, module),

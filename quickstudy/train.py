@@ -51,6 +51,7 @@ def train(
     validate: Callable[[Any], float] | None = None,
     validations: int = 10,
     precision: str = "float32",
+    clip: float | None = None,
     seed: int = 0,
     run: Run | None = None,
     progress: bool = False,
@@ -60,7 +61,7 @@ def train(
 
     Step ``s`` reads the tasks ``s * batch ...``; the rate falls from ``rate`` to 0, along a half cosine with "adam",
     linearly with "sgd", the plain descent that Reptile was published with; "adam-constant" keeps it. Unless another
-    ``estimator`` is given, the gradients are exact.
+    ``estimator`` is given, the gradients are exact. Gradients longer than ``clip`` are scaled to that length.
     ``validate(learner)`` scores it ``validations`` times, higher is better, and the best weights are kept (without
     it, the last). With a ``run``, a killed training goes on from its folder to the same weights, bit for bit.
 
@@ -73,9 +74,11 @@ def train(
     """
     if steps < 1 or batch < 1:
         raise ValueError(f"a training takes at least one step of one task, got steps {steps}, batch {batch}")
+    if clip is not None and not clip > 0:
+        raise ValueError(f"clip is the longest gradient, a positive number, got {clip}")
     devices.prepare()
     goal = objective or _own(learner, tasks)
-    loop = _Loop(learner, tasks, goal, estimator or Unroll(), steps, batch, rate, precision, seed, optimizer)
+    loop = _Loop(learner, tasks, goal, estimator or Unroll(), steps, batch, rate, precision, seed, optimizer, clip)
     state = loop.resume(run)
     parallel.spread(learner)
     run, progress = (run, progress) if parallel.main() else (None, False)
@@ -105,10 +108,12 @@ class _Loop:
         precision: str,
         seed: int,
         optimizer: str = "adam",
+        clip: float | None = None,
     ) -> None:
         self.learner, self.tasks, self.objective, self.estimator = learner, tasks, objective, estimator
         self.steps, self.batch, self.rate, self.precision, self.seed = steps, batch, rate, precision, seed
         self.weights = slow_weights(learner)
+        self.clip = clip
         make, self.falling = outer_optimizer(optimizer)
         self.optimizer = make(self.weights, lr=rate, fused=True)
         self.carry = estimator.init(learner)
@@ -152,6 +157,8 @@ class _Loop:
         loss, *grads = parallel.average([loss, *grads], tree.size(items))
         for weight, grad in zip(self.weights, grads, strict=True):
             weight.grad = grad
+        if self.clip is not None:
+            nn.utils.clip_grad_norm_(self.weights, self.clip)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate * self.falling(step / self.steps)
         self.optimizer.step()

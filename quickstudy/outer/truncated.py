@@ -74,7 +74,7 @@ class Truncated(Along):
 
     def _segment(self, rule: Rule, carry: Carry, steps: range) -> Segment:
         count = sum(w.numel() for w in carry.stand.weights.values())
-        if self.sample is not None and self.sample < count and isinstance(rule, Coordinatewise):
+        if self.sample is not None and self.sample < count and isinstance(rule, Coordinatewise) and rule.detached:
             return sampled(rule, self.objective, carry, steps, *strata(carry.stand.weights, self.sample))
         return (constant if rule.detached else exact)(rule, self.objective, carry, steps)
 

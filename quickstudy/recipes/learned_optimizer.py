@@ -186,8 +186,11 @@ def picture(runs: Path, *, scale: float, tasks: int, progress: bool) -> Figure:
 
 QUADRATIC = Training(problem="quadratics", batch=128, steps=2000, rate=3e-3, validations=10, examined=128)
 UNIFORM = dataclasses.replace(QUADRATIC, problem="quadratics-uniform")
-PLAIN = Training(problem="mnist", sample=1500, batch=1, steps=1800, rate=3e-3, validations=10, examined=20)
-ROBUST = dataclasses.replace(PLAIN, rule="rnnprop", scaled=1.0, logarithm=True)
+THROUGH: dict[str, Any] = {"p": 5.0, "detached": False}  # gradients are gone back through, too
+PLAIN = Training(
+    problem="mnist", options=THROUGH, clip=1.0, batch=1, steps=2400, rate=4e-3, validations=10, examined=20
+)
+ROBUST = dataclasses.replace(PLAIN, rule="rnnprop", options={"detached": False}, scaled=1.0, logarithm=True)
 SCALED = dataclasses.replace(PLAIN, scaled=1.0)
 
 LSTM = ("LSTM", "coordinate-wise, learned")

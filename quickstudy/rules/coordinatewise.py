@@ -21,11 +21,13 @@ class Coordinatewise(Rule[S]):
     the net, and each has a memory of its own, so that the rule serves weights of any number and shape, and also those
     of many problems, stacked: they are more coordinates.
 
-    Gradients enter as constants, and nothing depends on where the weights are: descents can be gone back through
-    without the losses, for some of the coordinates alone (``outer.Truncated``).
+    Where gradients enter as constants (``detached``, as published), nothing depends on where the weights are: descents
+    can be gone back through without the losses, for some of the coordinates alone (``outer.Truncated``).
     """
 
-    detached = True
+    def __init__(self, *, detached: bool = True) -> None:
+        super().__init__()
+        self.detached = detached
 
     @abstractmethod
     def first(self, row: Tensor) -> S:
@@ -42,7 +44,8 @@ class Coordinatewise(Rule[S]):
 
     @final
     def update(self, grads: Weights, memory: S, weights: Weights, loss: Tensor) -> tuple[Weights, S]:
-        row = flat(grads, weights).detach()
+        row = flat(grads, weights)
+        row = row.detach() if self.detached else row
         alone = torch.is_grad_enabled() or row.device.type != "cpu"  # a graph would be of many pieces
         row, memory = self.change(row, memory) if alone else self._in_parts(row, memory)
         steps = shaped(row, weights)

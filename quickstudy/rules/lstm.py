@@ -16,8 +16,8 @@ class Lstm(Coordinatewise[Carries]):
     and the output is minus it. Everything else starts as it is drawn.
     """
 
-    def __init__(self, hidden: int, layers: int, *, scale: float, p: float | None) -> None:
-        super().__init__()
+    def __init__(self, hidden: int, layers: int, *, scale: float, p: float | None, detached: bool) -> None:
+        super().__init__(detached=detached)
         self.scale, self.p = scale, p
         inputs = 1 if p is None else 2
         self.net = CoordinateLSTM(inputs, hidden, layers)
@@ -35,12 +35,14 @@ class Lstm(Coordinatewise[Carries]):
         return self.scale * (self.weight @ h)[0], memory
 
 
-def lstm(hidden: int = 20, *, layers: int = 2, scale: float = 0.1, p: float | None = 10.0) -> Lstm:
+def lstm(
+    hidden: int = 20, *, layers: int = 2, scale: float = 0.1, p: float | None = 10.0, detached: bool = True
+) -> Lstm:
     """The paper's two layers of 20 units. ``scale``: of the steps; ``p``: of the preprocessing (10 in the paper, 5 in
-    the authors' code), None for the bare gradient.
+    the authors' code), None for the bare gradient; ``detached``: whether gradients enter as constants, as published.
 
     Raises ValueError for numbers that are not positive.
     """
     if not (hidden >= 1 and layers >= 1 and scale > 0 and (p is None or p > 0)):
         raise ValueError(f"hidden, layers, scale and p are positive, got {hidden}, {layers}, {scale} and {p}")
-    return Lstm(hidden, layers, scale=scale, p=p)
+    return Lstm(hidden, layers, scale=scale, p=p, detached=detached)

@@ -18,8 +18,8 @@ class MLP(Coordinatewise[Moments]):
     and its means in units of their size, that size, and how many steps were taken. Where a and b are 0, as nearly at
     the start, it is Adam."""
 
-    def __init__(self, hidden: int, *, rate: float, strength: float) -> None:
-        super().__init__()
+    def __init__(self, hidden: int, *, rate: float, strength: float, detached: bool) -> None:
+        super().__init__(detached=detached)
         self.rate, self.strength = rate, strength
         inputs = len(BETAS) + 3
         self.hidden = nn.Linear(inputs, hidden)
@@ -42,11 +42,12 @@ class MLP(Coordinatewise[Moments]):
         return self.rate * (self.strength * b).exp() * (a - means[1]), kept
 
 
-def mlp(hidden: int = 32, *, rate: float = 0.01, strength: float = 1.0) -> MLP:
-    """Two hidden layers. ``rate``: that of the Adam it starts as; ``strength``: of the logarithm of its own step.
+def mlp(hidden: int = 32, *, rate: float = 0.01, strength: float = 1.0, detached: bool = True) -> MLP:
+    """Two hidden layers. ``rate``: that of the Adam it starts as; ``strength``: of the logarithm of its own step;
+    ``detached``: whether gradients enter as constants.
 
     Raises ValueError for numbers that are not positive.
     """
     if not (hidden >= 1 and rate > 0 and strength > 0):
         raise ValueError(f"hidden, rate and strength are positive, got {hidden}, {rate} and {strength}")
-    return MLP(hidden, rate=rate, strength=strength)
+    return MLP(hidden, rate=rate, strength=strength, detached=detached)

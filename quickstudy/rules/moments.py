@@ -31,5 +31,5 @@ def after(row: Tensor, moments: Moments, betas: Sequence[float], beta: float) ->
     kept = torch.tensor(betas, dtype=row.dtype, device=row.device)[:, None]
     mean = kept * moments.mean + (1 - kept) * row
     square = beta * moments.square + (1 - beta) * row.square()
-    size = (square / (1 - beta**step)).sqrt() + EPS
+    size = (square / (1 - beta**step)).clamp_min(EPS**3).sqrt() + EPS  # clamped: the slope of a root at 0 is infinite
     return row / size, mean / (1 - kept**step) / size, Moments(step, mean, square)

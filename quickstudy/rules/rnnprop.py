@@ -29,8 +29,8 @@ class RNNProp(Coordinatewise[Memory]):
     Untrained, it takes small steps against the mean gradient, which one unit of each layer hands on.
     """
 
-    def __init__(self, hidden: int, layers: int, *, scale: float) -> None:
-        super().__init__()
+    def __init__(self, hidden: int, layers: int, *, scale: float, detached: bool) -> None:
+        super().__init__(detached=detached)
         self.scale = scale
         self.reader = nn.Linear(2, hidden)
         self.net = CoordinateLSTM(hidden, hidden, layers)
@@ -51,11 +51,12 @@ class RNNProp(Coordinatewise[Memory]):
         return self.scale * (self.weight @ h)[0].tanh(), Memory(kept, carries)
 
 
-def rnnprop(hidden: int = 20, *, layers: int = 2, scale: float = 0.1) -> RNNProp:
-    """The paper's two layers of 20 units, behind a layer of 20. ``scale``: of the longest step.
+def rnnprop(hidden: int = 20, *, layers: int = 2, scale: float = 0.1, detached: bool = True) -> RNNProp:
+    """The paper's two layers of 20 units, behind a layer of 20. ``scale``: of the longest step;
+    ``detached``: whether gradients enter as constants, as published.
 
     Raises ValueError for numbers that are not positive.
     """
     if not (hidden >= 1 and layers >= 1 and scale > 0):
         raise ValueError(f"hidden, layers and scale are positive, got {hidden}, {layers} and {scale}")
-    return RNNProp(hidden, layers, scale=scale)
+    return RNNProp(hidden, layers, scale=scale, detached=detached)
