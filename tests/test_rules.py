@@ -23,9 +23,9 @@ CASES = {  # the variants of each name
     "adam": [{}, {"betas": (0.0, 0.999)}, {"rate": {"": 0.1}, "weight_decay": 0.01, "decoupled": True}],
     "meta_sgd": [{}, {"rate": {"": 0.1, "embed": 0.01}}],
     "rmsprop": [{}, {"momentum": 0.9, "weight_decay": 0.01}, {"rate": {"": 0.1, "embed": 0.01}, "alpha": 0.9}],
-    "lstm": [{}, {"hidden": 3, "layers": 1, "scale": 1.0, "p": None}],
-    "rnnprop": [{}, {"hidden": 3, "layers": 1, "scale": 1.0}],
-    "mlp": [{}, {"hidden": 8, "rate": 0.1}],
+    "lstm": [{}, {"hidden": 3, "layers": 1, "scale": 1.0, "p": None}, {"p": 5.0, "detached": False}],
+    "rnnprop": [{}, {"hidden": 3, "layers": 1, "scale": 1.0}, {"detached": False}],
+    "mlp": [{}, {"hidden": 8, "rate": 0.1}, {"rate": 0.1, "detached": False}],
     "step_size": [{}, {"direction": "rmsprop", "rate": 0.1}],
     "meta_lstm": [{}, {"hidden": 3, "rate": 0.1, "forget": 0.999}],
 }

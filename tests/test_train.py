@@ -133,6 +133,16 @@ def test_the_rate_falls_to_zero_along_a_cosine_or_stays(optimizer, share, pool):
     assert rates == pytest.approx([0.5 * share(s / 10) for s in range(10)])
 
 
+def test_long_gradients_are_scaled_to_the_length_asked(pool):
+    learner, tasks = made("prototypes"), episodes(pool, 4, 1, 3)
+    before = [p.detach().clone() for p in learner.parameters()]
+    train(learner, tasks, steps=1, rate=0.1, optimizer="sgd", clip=1e-3)
+    moved = torch.stack([(p - b).norm() for p, b in zip(learner.parameters(), before, strict=True)]).norm()
+    assert float(moved) == pytest.approx(0.1 * 1e-3, rel=1e-2)
+    with pytest.raises(ValueError, match="longest gradient"):
+        train(learner, tasks, steps=1, clip=0.0)
+
+
 def test_nan_in_the_data_stops_the_training(pool):
     class Poisoned(Mortal):
         def batch(self, indices):

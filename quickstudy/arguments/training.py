@@ -126,6 +126,7 @@ def train_optimizer(
     batch: int = 1,
     steps: int = 1000,
     rate: float = 3e-3,
+    clip: float | None = None,
     validations: int = 10,
     examined: int = 8,
     seed: int = 0,
@@ -137,6 +138,7 @@ def train_optimizer(
 
     Examples: quickstudy train learned-optimizer --rule lstm --problem quadratics --batch 128
               quickstudy train learned-optimizer --rule rnnprop --problem mnist --scaled 1
+              quickstudy train learned-optimizer --rule lstm --options p=5 detached=false --clip 1
               quickstudy train learned-optimizer --estimator evolution --horizons 100 200 500 --each 50
               quickstudy train learned-optimizer --resume runs/rnnprop-mnist-seed0
 
@@ -150,11 +152,13 @@ def train_optimizer(
         segment: steps that a gradient of the optimizer is taken through.
         logarithm: make the logarithm of the losses small, so that the end of a descent counts like its start.
         estimator: truncated backpropagation, or persistent evolution strategies.
-        sample: coordinates of a network that are gone back through, drawn anew each segment.
+        sample: coordinates of a network that are gone back through, drawn anew each segment; all where the rule is
+            not detached.
         spread: deviation of the perturbations of evolution.
         batch: problems at a time.
         steps: segments.
         rate: the first meta-learning rate, which falls to 0.
+        clip: the longest gradient of the optimizer, to which longer ones are scaled; any length unless given.
         validations: how often it is examined, to keep the best.
         examined: problems of an examination.
         seed: of the first weights and of the problems.
@@ -166,8 +170,8 @@ def train_optimizer(
     if resume is not None:
         return go_on(resume)
     descents = {"horizons": horizons, "each": each, "segment": segment, "logarithm": logarithm}
-    how = {"estimator": estimator, "sample": sample, "spread": spread, "rate": rate, "steps": steps}
-    drawn = {"batch": batch, "scaled": scaled}
+    how = {"estimator": estimator, "sample": sample, "spread": spread, "rate": rate, "clip": clip}
+    drawn = {"batch": batch, "steps": steps, "scaled": scaled}
     exam = {"validations": validations, "examined": examined, "seed": seed}
     start(options, out, rule=rule, problem=problem, **descents, **drawn, **how, **exam)
 

@@ -33,7 +33,7 @@ class MLP(Coordinatewise[Moments]):
 
     def change(self, row: Tensor, memory: Moments) -> tuple[Tensor, Moments]:
         fresh, means, kept = moments.after(row, memory, BETAS, BETA)
-        size = log_and_sign(kept.square.sqrt(), P)[0]
+        size = log_and_sign(moments.root(kept.square), P)[0]
         age = torch.tanh(kept.step / 100 - 1).expand_as(size)
         x = torch.cat([fresh[None], means, size[None], age[None]])
         for layer in (self.hidden, self.middle):

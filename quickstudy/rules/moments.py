@@ -31,5 +31,10 @@ def after(row: Tensor, moments: Moments, betas: Sequence[float], beta: float) ->
     kept = torch.tensor(betas, dtype=row.dtype, device=row.device)[:, None]
     mean = kept * moments.mean + (1 - kept) * row
     square = beta * moments.square + (1 - beta) * row.square()
-    size = (square / (1 - beta**step)).clamp_min(EPS**3).sqrt() + EPS  # clamped: the slope of a root at 0 is infinite
+    size = root(square / (1 - beta**step)) + EPS
     return row / size, mean / (1 - kept**step) / size, Moments(step, mean, square)
+
+
+def root(square: Tensor) -> Tensor:
+    """The square root, with a slope of zero at zero."""
+    return square.clamp_min(EPS**3).sqrt()

@@ -100,6 +100,33 @@ def test_a_rule_whose_gradients_are_no_constants_is_gone_back_through():
     assert float(grads[0][0, 1]) == pytest.approx(float(found[0] - found[1]) / 2e-2, rel=0.02)
 
 
+@pytest.mark.parametrize("name", ["lstm", "rnnprop", "mlp"])
+def test_a_learned_rule_that_is_not_detached_has_the_gradient_of_the_whole_descent(name):
+    rule = getattr(rules, name)(4, detached=False).double()
+    problems = double(LOSSES.batch(range(2)))
+    estimator = Truncated(LOSSES, horizons=(5,), segment=5, sample=3)  # a sample is of gradients that are constants
+    carry = estimator.init(rule)._replace(problems=problems, stand=begin(rule, LOSSES, problems))
+    grads = exact(rule, estimator.objective, carry, range(5))[1]
+    torch.manual_seed(0)
+    along_it = [torch.randn_like(p) for p in rule.parameters()]
+
+    def loss(by):
+        with torch.no_grad():
+            for p, d in zip(rule.parameters(), along_it, strict=True):
+                p += by * d
+            found = exact(rule, estimator.objective, carry, range(5))[0]
+            for p, d in zip(rule.parameters(), along_it, strict=True):
+                p -= by * d
+        return float(found)
+
+    slope = sum(float((g * d).sum()) for g, d in zip(grads, along_it, strict=True))
+    assert slope == pytest.approx((loss(1e-6) - loss(-1e-6)) / 2e-6, rel=1e-4)
+    detached = getattr(rules, name)(4).double()
+    detached.load_state_dict(rule.state_dict())
+    short = exact(detached, estimator.objective, carry, range(5))[1]
+    assert any(not torch.allclose(a, b, rtol=1e-3) for a, b in zip(grads, short, strict=True))
+
+
 def test_segments_follow_each_other_and_problems_change_at_the_horizon():
     rule = rules.sgd(0.05)
     estimator = Truncated(LOSSES, horizons=(7,), segment=3)
