@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from quickstudy import batching, tree
 from quickstudy.core import Objective
 from quickstudy.outer.along import Along, ruled
+from quickstudy.outer.sweep import swept
 from quickstudy.rules.coordinatewise import Coordinatewise, flat
+from quickstudy.rules.lstm import Lstm
 from quickstudy.rules.rule import Rule, Weights
 from quickstudy.tasks.losses import Descent, Losses, Stand, begin, slopes, unrolled
 
@@ -76,6 +78,8 @@ class Truncated(Along):
         count = sum(w.numel() for w in carry.stand.weights.values())
         if self.sample is not None and self.sample < count and isinstance(rule, Coordinatewise) and rule.detached:
             return sampled(rule, self.objective, carry, steps, *strata(carry.stand.weights, self.sample))
+        if isinstance(rule, Lstm):
+            return swept(rule, self.objective, carry.stand, carry.problems, steps)
         return (constant if rule.detached else exact)(rule, self.objective, carry, steps)
 
 

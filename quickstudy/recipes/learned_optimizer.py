@@ -188,7 +188,7 @@ QUADRATIC = Training(problem="quadratics", batch=128, steps=2000, rate=3e-3, val
 UNIFORM = dataclasses.replace(QUADRATIC, problem="quadratics-uniform")
 THROUGH: dict[str, Any] = {"p": 5.0, "detached": False}  # gradients are gone back through, too
 PLAIN = Training(
-    problem="mnist", options=THROUGH, clip=1.0, batch=1, steps=2400, rate=4e-3, validations=10, examined=20
+    problem="mnist", options=THROUGH, clip=0.5, batch=1, steps=2000, rate=2e-3, validations=10, examined=20
 )
 ROBUST = dataclasses.replace(PLAIN, rule="rnnprop", options={"detached": False}, scaled=1.0, logarithm=True)
 SCALED = dataclasses.replace(PLAIN, scaled=1.0)

@@ -80,3 +80,10 @@ def log_and_sign(x: Tensor, p: float) -> tuple[Tensor, Tensor]:
     small = x.abs() < least
     size = torch.where(small, -1.0, x.abs().clamp_min(least).log() / p)  # clamped: its slope at 0 would be nan
     return size, torch.where(small, math.exp(p) * x, x.sign())
+
+
+def through_log_and_sign(x: Tensor, p: float, to_size: Tensor, to_sign: Tensor) -> Tensor:
+    """The slope of x from those of its two parts."""
+    least = math.exp(-p)
+    small = x.abs() < least
+    return torch.where(small, math.exp(p) * to_sign, to_size / (p * torch.where(small, least, x)))

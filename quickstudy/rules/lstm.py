@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
-from quickstudy.nets.coordinates import Carries, CoordinateLSTM
-from quickstudy.rules.coordinatewise import Coordinatewise, log_and_sign
+from quickstudy.nets import coordinates
+from quickstudy.nets.coordinates import Carries, CoordinateLSTM, Kept
+from quickstudy.rules.coordinatewise import Coordinatewise, log_and_sign, through_log_and_sign
 
 
 class Lstm(Coordinatewise[Carries]):
@@ -30,9 +33,40 @@ class Lstm(Coordinatewise[Carries]):
         return self.net.start(row)
 
     def change(self, row: Tensor, memory: Carries) -> tuple[Tensor, Carries]:
-        x = row[None] if self.p is None else torch.stack(log_and_sign(row, self.p))
-        h, memory = self.net(x, memory)
+        h, memory = self.net(self._read(row), memory)
         return self.scale * (self.weight @ h)[0], memory
+
+    def keep(self, row: Tensor, memory: Carries) -> tuple[Tensor, Carries, Step]:
+        """The same without a graph, and what ``Back`` needs."""
+        h, memory, kept = self.net.keep(self._read(row), memory)
+        return self.scale * (self.weight @ h)[0], memory, Step(row, h, kept)
+
+    def _read(self, row: Tensor) -> Tensor:
+        return row[None] if self.p is None else torch.stack(log_and_sign(row, self.p))
+
+
+class Step(NamedTuple):
+    """What the way back through a step needs."""
+
+    row: Tensor  # (n,) the gradients
+    h: Tensor  # (hidden, n)
+    kept: list[Kept]
+
+
+class Back:
+    """Back through steps of the rule that were kept, the last first, without a graph; ``grads`` of its parameters."""
+
+    def __init__(self, rule: Lstm) -> None:
+        self.rule, self.net = rule, coordinates.Back(rule.net)
+        self.grads = self.net.grads | {rule.weight: torch.zeros_like(rule.weight)}
+
+    @torch.no_grad()
+    def step(self, step: Step, pull: Tensor) -> Tensor:
+        """From the slopes (n,) of what is added to the coordinates, those of the gradients (n,)."""
+        pull = self.rule.scale * pull
+        self.grads[self.rule.weight].addmm_(pull[None], step.h.mT)
+        dx = self.net.step(step.kept, self.rule.weight.mT * pull)
+        return dx[0] if self.rule.p is None else through_log_and_sign(step.row, self.rule.p, *dx)
 
 
 def lstm(

@@ -7,6 +7,7 @@ import torch
 
 from quickstudy import rules, tree
 from quickstudy.outer import Evolution, Truncated, Unroll
+from quickstudy.outer.sweep import swept
 from quickstudy.outer.truncated import constant, exact, sampled, strata
 from quickstudy.storage import Run
 from quickstudy.tasks import quadratics
@@ -76,6 +77,24 @@ def test_no_way_back_through_the_losses_is_needed(name, logarithm):
         for part in ([3, 1, 8, 0], [2, 4, 5, 6], [7, 9, 10, 11])
     ]
     same([sum(grads) / 3 for grads in zip(*parts, strict=True)], theirs[1])
+
+
+@pytest.mark.parametrize("logarithm", [False, True])
+@pytest.mark.parametrize("detached", [False, True])
+@pytest.mark.parametrize("p", [None, 5.0, 10.0])
+def test_the_way_back_that_is_written_out_is_that_of_autograd(p, detached, logarithm):
+    rule = rules.lstm(5, p=p, detached=detached).double()
+    problems = double(LOSSES.batch(range(3)))
+    descent = Descent(LOSSES, 100, logarithm=logarithm)
+    stand = begin(rule, LOSSES, problems)
+    for steps in (range(4), range(4, 9)):
+        carry = Truncated(LOSSES).init(rule)._replace(problems=problems, stand=stand)
+        loss, grads, after = swept(rule, descent, stand, problems, steps)
+        expected = exact(rule, descent, carry, steps)
+        torch.testing.assert_close(loss, expected[0])
+        same(grads, expected[1])
+        same(tree.leaves(after), [leaf.detach() for leaf in tree.leaves(expected[2])])
+        stand = after
 
 
 def test_every_weight_is_asked_and_its_places_stand_for_all_it_has():
