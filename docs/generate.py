@@ -46,7 +46,8 @@ PICTURES = {
 LEARNED = {  # columns of the tables of docs/learned-optimizers.md: title, method and variant
     "learned-optimizer": [
         ("LSTM", "LSTM", "coordinate-wise, learned"),
-        ("LSTM, random scales", "LSTM", "learned on random scales"),
+        ("LSTM, through the gradients", "LSTM", "through the gradients"),
+        ("the same, random scales", "LSTM", "through the gradients, random scales"),
         ("RNNProp", "RNNProp", "learned on random scales"),
         *((name, name, "tuned rate") for name in ("Adam", "RMSprop", "NAG", "SGD")),
     ],
