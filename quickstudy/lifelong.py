@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from tqdm import tqdm
 
 from quickstudy import devices, metrics, tree
 from quickstudy.core import Examples, Learner
+from quickstudy.learners.generative import Generated
 from quickstudy.learners.memory import Stored
 from quickstudy.learners.stepwise import StepObjective, Stepwise
 from quickstudy.rules.rule import Weights
@@ -88,12 +90,26 @@ def _learned(learner: Learner[S], state: S, stream: Stream, number: int, progres
     learner.train()
     name = f"context {number + 1} of {len(stream)}"
     if isinstance(learner, Stepwise):
-        with tqdm(total=learner.steps, desc=name, unit="step", disable=not progress) as bar:
+        generators = [module for module in learner.modules() if isinstance(module, Generated)]
+        steps = learner.steps + sum(module.steps for module in generators)
+        with tqdm(total=steps, desc=name, unit="step", disable=not progress) as bar, telling(generators, bar):
             state = learner.adapt(state, stream[number], lambda objective: Watched(objective, bar))
     else:
         state = learner.adapt(state, stream[number])
     learner.eval()
     return state
+
+
+@contextmanager
+def telling(generators: Sequence[Generated], bar: Any) -> Iterator[None]:
+    """Their steps are counted by a progress bar, too."""
+    for module in generators:
+        module.told = bar.update
+    try:
+        yield
+    finally:
+        for module in generators:
+            module.told = None
 
 
 class Watched(StepObjective):

@@ -89,6 +89,13 @@ def test_costs_are_read_off_the_state(stream):
     assert history.measures()["state_bytes"] == history.nbytes[-1]
 
 
+def test_a_bar_counts_the_steps_of_a_generator_as_well(stream, capsys):
+    learner = methods()["generative"]
+    live(learner, stream, progress=True)
+    assert f"{4 + 3}/{4 + 3}" in capsys.readouterr().err
+    assert learner.memory.told is None
+
+
 def test_answers_that_are_alike_count_as_guesses(stream):
     class Silent(Oracle):
         def predict(self, state, x):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -32,7 +32,9 @@ class Scholar(NamedTuple):
 
 class Generated(Memory[Scholar]):
     """A generator that learns every context beside its own samples of the earlier ones: in the t-th context a real
-    example counts 1/t, and one that it drew as it was before this context 1 - 1/t."""
+    example counts 1/t, and one that it drew as it was before this context 1 - 1/t. ``told`` is called after a step."""
+
+    told: Callable[[], object] | None = None
 
     def __init__(self, net: VAE | WGAN, rule: Rule, *, steps: int, batch: int) -> None:
         super().__init__()
@@ -56,6 +58,8 @@ class Generated(Memory[Scholar]):
             for step in range(self.steps):
                 x, share = self._mixed(state, support, contexts, rng)
                 memory = self._step(live, memory, x, share, step, rng)
+                if self.told is not None:
+                    self.told()
         for w in weights.values():
             w.requires_grad_(False)
         return Scholar(weights, memory)
