@@ -22,7 +22,7 @@ from quickstudy.recipes.maps import TABLE, LayoutCell, described, kept, pictures
 from quickstudy.train import Progress
 
 CLOUDS = {"uniform": "uniform points", "tsne": "t-SNE of MNIST pixels"}
-SIZES = (2500, 10_000)
+SIZES = (2500, 4900)
 
 
 @dataclass(frozen=True)
