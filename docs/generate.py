@@ -48,7 +48,7 @@ LEARNED = {  # columns of the tables of docs/learned-optimizers.md: title, metho
         ("LSTM", "LSTM", "coordinate-wise, learned"),
         ("LSTM, through the gradients", "LSTM", "through the gradients"),
         ("the same, random scales", "LSTM", "through the gradients, random scales"),
-        ("RNNProp", "RNNProp", "learned on random scales"),
+        ("RNNProp", "RNNProp", "through the gradients, random scales"),
         *((name, name, "tuned rate") for name in ("Adam", "RMSprop", "NAG", "SGD")),
     ],
     "optimizer-in-practice": [

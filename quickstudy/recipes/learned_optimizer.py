@@ -199,13 +199,15 @@ THROUGH = Training(
     validations=10,
     examined=20,
 )
-ROBUST = dataclasses.replace(PLAIN, rule="rnnprop", scaled=1.0, logarithm=True)
+ROBUST = dataclasses.replace(
+    THROUGH, rule="rnnprop", options={"detached": False}, scaled=1.0, logarithm=True, steps=1000
+)
 SCALED = dataclasses.replace(THROUGH, scaled=1.0)
 
 LSTM = ("LSTM", "coordinate-wise, learned")
 EXACT = ("LSTM", "through the gradients")
 SCALED_LSTM = ("LSTM", "through the gradients, random scales")
-RNNPROP = ("RNNProp", "learned on random scales")
+RNNPROP = ("RNNProp", "through the gradients, random scales")
 BOTH = [(LSTM, PLAIN), (EXACT, THROUGH), (RNNPROP, ROBUST)]
 ALL = [*BOTH, (SCALED_LSTM, SCALED)]
 FIGURES: list[tuple[str, Sequence[int], list[tuple[tuple[str, str], Training]]]] = [
