@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def command(asked: Training) -> str:
     """What trains the same."""
     given = dataclasses.asdict(asked)
     words = [_said(key, value) for key, value in given.items() if key != "options" and value is not False]
-    options = [f"{key}={value}" for key, value in asked.options.items()]
+    options = [f"{key}={json.dumps(value)}" for key, value in asked.options.items()]
     return " ".join(["quickstudy train learned-optimizer", *words, *(["--options", *options] if options else [])])
 
 
