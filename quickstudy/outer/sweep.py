@@ -49,10 +49,18 @@ def _back(rule: Lstm, pulls: list[Tensor], kept: list[Step], slopes: list[Slopes
         later = later + pull
         by_grads = back.step(step, later)
         if not rule.detached:
-            through = list(shaped(by_grads, weights).values())
-            curved = torch.autograd.grad(list(grads.values()), list(weights.values()), through)
-            later = later + torch.cat([part.reshape(-1) for part in curved])
+            later = later + _curved(shaped(by_grads, weights), weights, grads)
     return back.grads
+
+
+def _curved(by_grads: Weights, weights: Weights, grads: Weights) -> Tensor:
+    """(n,) what comes through the gradients to the weights. A loss may be flat, or linear, in some of them."""
+    bent = [name for name, grad in grads.items() if grad.requires_grad]
+    if not bent:
+        return torch.zeros_like(flat(by_grads))
+    given = [grads[name] for name in bent], list(weights.values()), [by_grads[name] for name in bent]
+    found = torch.autograd.grad(*given, allow_unused=True, materialize_grads=True)
+    return torch.cat([part.reshape(-1) for part in found])
 
 
 def _slopes(descent: Descent, weights: Weights, problems: Any, step: int, *, graph: bool) -> tuple[Tensor, Slopes]:

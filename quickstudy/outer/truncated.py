@@ -39,7 +39,8 @@ class Truncated(Along):
     A rule that takes gradients as constants needs no way back through the losses: what a change of the weights at a
     step does to the loss there is the gradient which the rule was given anyway. Of a rule that treats all coordinates
     alike, ``sample`` of them, drawn anew each segment, say without bias what all would say: the gradient of a network's
-    weights costs a fraction, the descent itself what it costs. ``logarithm``: as of ``Descent``.
+    weights costs a fraction, the descent itself what it costs. A rule that is not detached is gone back through with
+    the gradients that it reads. ``logarithm``: as of ``Descent``.
     """
 
     def __init__(

@@ -97,6 +97,21 @@ def test_the_way_back_that_is_written_out_is_that_of_autograd(p, detached, logar
         stand = after
 
 
+def test_a_loss_that_is_linear_or_flat_in_some_weights_is_gone_back_through():
+    class Linear(type(LOSSES)):
+        def loss(self, weights, problems, step):
+            return super().loss({"theta": weights["theta"]}, problems, step) + weights["straight"].sum(-1)
+
+        def start(self, problems):
+            return super().start(problems) | {"straight": torch.zeros(len(problems["start"]), 2).double()}
+
+    losses = Linear(4, drawing="gaussian", seed=0)
+    rule, problems = rules.lstm(5, p=5.0, detached=False).double(), double(losses.batch(range(3)))
+    descent, stand = Descent(losses, 100), begin(rule, losses, problems)
+    carry = Truncated(losses).init(rule)._replace(problems=problems, stand=stand)
+    same(swept(rule, descent, stand, problems, range(4))[1], exact(rule, descent, carry, range(4))[1])
+
+
 def test_every_weight_is_asked_and_its_places_stand_for_all_it_has():
     weights = {"first": torch.zeros(3, 50), "bias": torch.zeros(3, 1), "last": torch.zeros(3, 7)}
     places, stands = strata(weights, 30)
