@@ -47,7 +47,6 @@ LEARNED = {  # columns of the tables of docs/learned-optimizers.md: title, metho
     "learned-optimizer": [
         ("LSTM", "LSTM", "coordinate-wise, learned"),
         ("LSTM, through the gradients", "LSTM", "through the gradients"),
-        ("the same, random scales", "LSTM", "through the gradients, random scales"),
         ("RNNProp", "RNNProp", "through the gradients, random scales"),
         *((name, name, "tuned rate") for name in ("Adam", "RMSprop", "NAG", "SGD")),
     ],
