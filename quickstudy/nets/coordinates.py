@@ -141,15 +141,14 @@ def behind(kept: Kept, dh: Tensor, dc: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Back:
-    """Back through steps of a ``CoordinateLSTM`` that were kept, the last first. ``grads`` are those of its parameters,
-    summed over the steps so far."""
+    """Back through steps of a ``CoordinateLSTM`` that were kept, the last first, under ``no_grad``. ``grads`` are those
+    of its parameters, summed over the steps so far."""
 
     def __init__(self, net: CoordinateLSTM) -> None:
         self.cells = [list(cell.parameters()) for cell in net.cells]
         self.grads = {p: torch.zeros_like(p) for cell in self.cells for p in cell}
         self.carried: list[Carry] | None = None  # slopes of the carries before the step behind which this stands
 
-    @torch.no_grad()
     def step(self, kept: Sequence[Kept], dh: Tensor) -> Tensor:
         """From the slopes (hidden, n) of the output of a step, those of its input (inputs, n)."""
         carried = self.carried or [(torch.zeros_like(dh), torch.zeros_like(dh)) for _ in kept]

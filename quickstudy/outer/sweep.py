@@ -47,7 +47,8 @@ def _back(rule: Lstm, pulls: list[Tensor], kept: list[Step], slopes: list[Slopes
     back, later = Back(rule), torch.zeros_like(pulls[0])
     for pull, step, (weights, grads) in zip(pulls[::-1], kept[::-1], slopes[::-1], strict=True):
         later = later + pull
-        by_grads = back.step(step, later)
+        with torch.no_grad():
+            by_grads = back.step(step, later)
         if not rule.detached:
             later = later + _curved(shaped(by_grads, weights), weights, grads)
     return back.grads

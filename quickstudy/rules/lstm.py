@@ -54,13 +54,12 @@ class Step(NamedTuple):
 
 
 class Back:
-    """Back through steps of the rule that were kept, the last first, without a graph; ``grads`` of its parameters."""
+    """Back through steps of the rule that were kept, the last first, under ``no_grad``; ``grads`` of its parameters."""
 
     def __init__(self, rule: Lstm) -> None:
         self.rule, self.net = rule, coordinates.Back(rule.net)
         self.grads = self.net.grads | {rule.weight: torch.zeros_like(rule.weight)}
 
-    @torch.no_grad()
     def step(self, step: Step, pull: Tensor) -> Tensor:
         """From the slopes (n,) of what is added to the coordinates, those of the gradients (n,)."""
         pull = self.rule.scale * pull
