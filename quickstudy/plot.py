@@ -174,16 +174,18 @@ def descents(panels: Sequence[Panel], *, columns: int = 3) -> Figure:
     figure = _figure(3.6 * min(columns, len(panels)), 3.0 * rows)
     every = figure.subplots(rows, min(columns, len(panels)), squeeze=False).ravel()
     colours: dict[str, str] = {}
+    lines: dict[str, Any] = {}
     for axes, panel in zip(every, panels, strict=False):
         for name, (x, found) in panel.lines.items():
-            tone = colours.setdefault(name, colour(len(colours)))
+            tone = colours.setdefault(name, tones.category(len(colours)))
             low, middle, high = np.nanquantile(np.where(np.isfinite(found), found, np.nan), (0.25, 0.5, 0.75), axis=0)
-            axes.plot(x, middle, color=tone, label=name, linewidth=1.5)
+            (lines[name],) = axes.plot(x, middle, color=tone, linewidth=1.5)
             axes.fill_between(x, low, high, color=tone, alpha=0.2, linewidth=0)
         axes.set(xlabel=panel.along, ylabel="loss", yscale="log")
         axes.set_title(panel.title, fontsize=9, parse_math=False)
-        _literal(axes.legend(frameon=False, fontsize=6).get_texts())
         _plain(axes)
+    legend = figure.legend(list(lines.values()), list(lines), loc="outside lower center", ncols=4, frameon=False)
+    _literal(legend.get_texts())
     for axes in every[len(panels) :]:
         axes.set_axis_off()
     return figure

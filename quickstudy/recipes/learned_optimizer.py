@@ -40,6 +40,7 @@ TABLE = "learned-optimizer"
 TEST = 10**9 + 1  # the seed of test problems, which no training has
 RATES = tuple(10 ** (k / 2) for k in range(-7, 2))  # 0.0003 to 3.2
 TUNED = 20  # problems that decide the rate
+PICTURED = 200  # steps of a descent, at most
 OPPONENTS: dict[str, Callable[[float], Rule]] = {
     "Adam": rules.adam,
     "RMSprop": rules.rmsprop,
@@ -175,11 +176,11 @@ def end(rule: Rule, losses: Losses, steps: int) -> float:
 
 
 def picture(runs: Path, *, scale: float, tasks: int, progress: bool) -> Figure:
-    """The learning curves of every method on each kind of problem, of the first seed: of the longest descents."""
+    """The learning curves of every method on each kind of problem, of the first seed, as long as the published ones."""
     panels: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
-    longest = {cell.problem: cell.length for cell in sorted(LOSSES, key=lambda cell: cell.length)}
-    for cell in LOSSES:
-        if cell.length == longest[cell.problem]:
+    shown = [cell for cell in LOSSES if cell.length <= PICTURED]
+    for cell in shown:
+        if cell.length == max(other.length for other in shown if other.problem == cell.problem):
             name = f"{cell.method}, {cell.variant}" if isinstance(cell, Learned) else cell.method
             found, _ = cell.curves(0, scale=scale, tasks=tasks, runs=runs, progress=progress)
             panels.setdefault(NAMES[cell.problem], {})[name] = np.arange(cell.length + 1), found.numpy()
