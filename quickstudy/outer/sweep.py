@@ -11,7 +11,7 @@ from quickstudy import batching, tree
 from quickstudy.rules.coordinatewise import flat, shaped
 from quickstudy.rules.lstm import Back, Lstm, Step
 from quickstudy.rules.rule import Weights
-from quickstudy.tasks.losses import Descent, Stand
+from quickstudy.tasks.losses import Descent, Stand, linked
 
 Slopes = tuple[Weights, Weights]  # weights, and their gradients by a graph from them
 
@@ -24,8 +24,8 @@ def swept(
     share, total = 1 / (tree.size(problems) * len(steps)), torch.zeros(())
     pulls, kept, slopes = list[Tensor](), list[Step](), list[Slopes]()
     for step in range(steps.start, steps.stop + 1):
-        each, here = _slopes(descent, weights, problems, step, graph=not rule.detached)
-        grads = tree.map(Tensor.detach, here[1])
+        each, live, found = linked(descent.losses, weights, problems, step, graph=not rule.detached)
+        grads = tree.map(Tensor.detach, found)
         if step > steps.start:
             pulls.append(share * flat(descent.pulls(each, grads), weights))
             total = total + descent.counted(each).sum() * share
@@ -35,9 +35,9 @@ def swept(
                 parts = shaped(change, weights)
                 weights = {name: w + parts[name] for name, w in weights.items()}
             kept.append(passed)
-            slopes.append(here)
-    found = _back(rule, pulls, kept, slopes)
-    return total, [found[p] for p in batching.trainable(rule)], Stand(weights, memory)
+            slopes.append((live, found))
+    by_parameter = _back(rule, pulls, kept, slopes)
+    return total, [by_parameter[p] for p in batching.trainable(rule)], Stand(weights, memory)
 
 
 def _back(rule: Lstm, pulls: list[Tensor], kept: list[Step], slopes: list[Slopes]) -> dict[nn.Parameter, Tensor]:
@@ -62,12 +62,3 @@ def _curved(by_grads: Weights, weights: Weights, grads: Weights) -> Tensor:
     given = [grads[name] for name in bent], list(weights.values()), [by_grads[name] for name in bent]
     found = torch.autograd.grad(*given, allow_unused=True, materialize_grads=True)
     return torch.cat([part.reshape(-1) for part in found])
-
-
-def _slopes(descent: Descent, weights: Weights, problems: Any, step: int, *, graph: bool) -> tuple[Tensor, Slopes]:
-    """(p,) losses; the weights and their gradients, with the graph from the one to the other where asked."""
-    live = {name: w.detach().requires_grad_() for name, w in weights.items()}
-    with torch.enable_grad():
-        each = descent.losses.loss(live, problems, step)
-        grads = torch.autograd.grad(each.sum(), list(live.values()), create_graph=graph)
-    return each.detach(), (live, dict(zip(live, grads, strict=True)))

@@ -57,11 +57,19 @@ def begin(rule: Rule, losses: Losses, problems: Any) -> Stand:
 
 def slopes(losses: Losses, weights: Weights, problems: Any, step: int) -> tuple[Tensor, Weights]:
     """(p,) losses and the gradients by the same names, none of them part of a graph."""
+    each, _, grads = linked(losses, weights, problems, step, graph=False)
+    return each, grads
+
+
+def linked(
+    losses: Losses, weights: Weights, problems: Any, step: int, *, graph: bool = True
+) -> tuple[Tensor, Weights, Weights]:
+    """(p,) losses; the weights, with no past, and their gradients, with the ``graph`` from the ones to the others."""
     live = {name: w.detach().requires_grad_() for name, w in weights.items()}
     with torch.enable_grad():
         each = losses.loss(live, problems, step)
-        grads = torch.autograd.grad(each.sum(), list(live.values()))
-    return each.detach(), dict(zip(live, grads, strict=True))
+        grads = torch.autograd.grad(each.sum(), list(live.values()), create_graph=graph)
+    return each.detach(), live, dict(zip(live, grads, strict=True))
 
 
 class Descent:
