@@ -160,6 +160,9 @@ def test_a_table_is_reproduced_and_drawn(tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
     found = [json.loads(path.read_text()) for path in (results / "sinusoid").iterdir()]
     assert {one["metric"] for one in found} == {"mse"}
+    elsewhere = call(*arguments, "--runs", tmp_path / "none", "--results", results, "--missing")
+    assert elsewhere.stdout == ""
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_killed_run_ends_with_the_same_bits(pictures, tmp_path):

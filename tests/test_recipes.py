@@ -16,7 +16,7 @@ from quickstudy.experiment import Experiment, trained
 from quickstudy.instances import instances
 from quickstudy.lives import Lifelong
 from quickstudy.recipes import PICTURES, TABLES, cells, fast_weights, fisher_batch, in_context, maps_tailored, sinusoid
-from quickstudy.recipes.cells import Cell, gather, matching, published, run_seed, worded
+from quickstudy.recipes.cells import Cell, gather, holds, matching, published, run_seed, worded
 from quickstudy.recipes.lives import LifeCell
 from quickstudy.storage import Run
 from quickstudy.tasks import sequences, sines, streams
@@ -86,6 +86,15 @@ def test_another_machine_adds_its_seeds(pools, tmp_path):
     for other in ({"steps": 10**6}, {"training": "of another rate"}):
         found = gather(CELL, 2, command="c", runs=tmp_path / "there", earlier=first | other, **options)
         assert found["seeds"] == [1]
+
+
+def test_results_hold_the_seeds_that_were_trained_alike(pools, tmp_path):
+    run_seed(CELL, 1, progress=False, runs=tmp_path, scale=1.0, tasks=12)
+    found = gather(CELL, 2, command="c", runs=tmp_path, scale=1.0, tasks=12)
+    assert holds(found, CELL, 1, 1.0)
+    assert not holds(found, CELL, 0, 1.0)
+    assert not holds(found, CELL, 1, 0.5)
+    assert not holds(None, CELL, 1, 1.0)
 
 
 def test_a_task_that_diverged_leaves_a_median_and_no_mean(tmp_path):

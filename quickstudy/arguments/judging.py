@@ -106,12 +106,14 @@ def reproduce(
     runs: Path = Path("runs/reproduce"),
     results: Path = Path("results"),
     picture: Path | None = None,
+    missing: bool = False,
     list: bool = False,
 ) -> None:
     """Reproduce a published table, cell by cell; what is done already is not done again.
 
     Examples: quickstudy reproduce omniglot-fewshot --list
               quickstudy reproduce omniglot-fewshot --only prototypical --seeds 1
+              quickstudy reproduce split-mnist --seeds 5 --missing
               quickstudy reproduce sinusoid --picture sinusoid.png
 
     Args:
@@ -123,8 +125,9 @@ def reproduce(
         runs: where the trainings are kept.
         results: where the finished cells are written, as results/<table>/<cell>.json.
         picture: a PNG, PDF or SVG file to draw, for a table that has something to draw: sinusoid.
+        missing: leave out the seeds that the results hold already, measured here or on another machine.
         list: only say which cells there are and which are done.
     """
     from quickstudy.commands.reproduce import run
 
-    run(table, only, seeds, scale, tasks, runs, results, picture, list)
+    run(table, only, seeds, scale, tasks, runs, results, picture, missing, list)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from quickstudy.files import atomic
 from quickstudy.recipes import PICTURES, TABLES
-from quickstudy.recipes.cells import AnyCell, gather, matching, published, run_seed, worded
+from quickstudy.recipes.cells import AnyCell, gather, holds, matching, published, run_seed, worded
 from quickstudy.storage import read_json, write_json
 
 USUAL = 1000  # test tasks
@@ -22,6 +23,7 @@ def run(
     runs: Path,
     results: Path,
     picture: Path | None,
+    missing: bool,
     only_list: bool,
 ) -> None:
     """``quickstudy reproduce TABLE``."""
@@ -39,7 +41,7 @@ def run(
     if only_list:
         print("\n".join(_line(cell, results) for cell in cells))
         return
-    _reproduce(cells, seeds, scale, tasks, runs, results)
+    _reproduce(cells, seeds, scale, tasks, runs, results, missing)
     if picture is not None:
         figure = PICTURES[table](runs, scale=scale, tasks=tasks, progress=sys.stderr.isatty())
         with atomic(picture) as part:
@@ -47,21 +49,29 @@ def run(
         print(picture)
 
 
-def _reproduce(cells: list[AnyCell], seeds: int, scale: float, tasks: int, runs: Path, results: Path) -> None:
+def _reproduce(
+    cells: list[AnyCell], seeds: int, scale: float, tasks: int, runs: Path, results: Path, missing: bool
+) -> None:
     command = f"quickstudy reproduce {cells[0].table} --seeds {seeds}"
     command += (f" --scale {scale:g}" if scale != 1 else "") + (f" --tasks {tasks}" if tasks != USUAL else "")
     for seed in range(seeds):
         for cell in cells:
             if seed and not cell.trained:
                 continue  # nothing in it depends on a seed
+            path = _path(cell, results)
+            if missing and holds(_earlier(path), cell, seed, scale):
+                continue
             print(f"seed {seed}: {cell.title}", file=sys.stderr)
             run_seed(cell, seed, scale=scale, tasks=tasks, runs=runs, progress=sys.stderr.isatty())
-            path = _path(cell, results)
-            earlier = read_json(path) if path.exists() else None
+            earlier = _earlier(path)  # now: another process may have added a seed meanwhile
             found = gather(cell, seeds, scale=scale, tasks=tasks, runs=runs, command=command, earlier=earlier)
             if found is not None:
                 write_json(path, found)
                 print(_line(cell, results))
+
+
+def _earlier(path: Path) -> dict[str, Any] | None:
+    return read_json(path) if path.exists() else None
 
 
 def _path(cell: AnyCell, results: Path) -> Path:

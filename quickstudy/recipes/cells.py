@@ -212,6 +212,11 @@ def gather(
     }
 
 
+def holds(earlier: Mapping[str, Any] | None, cell: AnyCell, seed: int, scale: float) -> bool:
+    """Whether this seed, trained alike, is among what was gathered before, here or on another machine."""
+    return earlier is not None and earlier["training"] == cell.stamp(0, scale) and str(seed) in earlier["by_seed"]
+
+
 def _of_seed(cell: AnyCell, part: Mapping[str, Any]) -> dict[str, Any]:
     scores = cell.factor * np.array(_numbers(*part[cell.score]))
     mean, interval = metrics.estimate(scores)
