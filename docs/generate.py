@@ -32,6 +32,7 @@ PRINTED = {  # with as many decimals as the papers have
     "calibration_error_percent": ".1f",
     "auroc_percent": ".1f",
     "loss": ".3g",
+    "forgetting_points": ".3f",
 }
 PICTURES = {
     "sinusoid": "The first test task before and after adaptation, and the error by gradient step",

@@ -15,7 +15,17 @@ from quickstudy.data.pool import Splits, build
 from quickstudy.experiment import Experiment, trained
 from quickstudy.instances import instances
 from quickstudy.lives import Lifelong
-from quickstudy.recipes import PICTURES, TABLES, cells, fast_weights, fisher_batch, in_context, maps_tailored, sinusoid
+from quickstudy.recipes import (
+    PICTURES,
+    TABLES,
+    cells,
+    fast_weights,
+    fisher_batch,
+    in_context,
+    maps_tailored,
+    mas_demo,
+    sinusoid,
+)
 from quickstudy.recipes.cells import Cell, gather, holds, matching, published, run_seed, worded
 from quickstudy.recipes.lives import LifeCell
 from quickstudy.storage import Run
@@ -396,3 +406,21 @@ def test_tiles_cost_little_more_than_the_exact_grid(tmp_path):
         values.append(gather(cell, 1, scale=1.0, tasks=50, runs=tmp_path, command="c")["value"])
     assert 100 < values[0] < 106
     assert values[1] == pytest.approx(values[2], rel=0.2)
+
+
+def test_what_was_lost_is_counted_from_the_end_of_each_context_but_the_last():
+    accuracy = np.array([[0.5, 0.5, 0.5], [0.9, 0.4, 0.5], [0.95, 0.8, 0.5], [0.7, 0.85, 0.99]])
+    np.testing.assert_allclose(mas_demo.lost(accuracy), [0.2, -0.05])
+
+
+def test_the_demo_of_mas_is_lived(monkeypatch, tmp_path):
+    cell = mas_demo.CELLS[0]
+    assert published(cell)["value"] == 0.071
+    images = torch.randint(0, 256, (200, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    pool = build({str(i): images[20 * i : 20 * i + 20] for i in range(10)})
+    stream = streams.split(pool, pool, 2, scenario="task")
+    monkeypatch.setattr(mas_demo.Lifelong, "contexts", lambda self: stream)
+    scores = cell.measure(0, scale=1 / 400, tasks=0, runs=tmp_path, progress=False)
+    assert scores.of_tasks.shape == (4,)
+    again = cell.measure(0, scale=1 / 400, tasks=0, runs=tmp_path / "again", progress=False)
+    np.testing.assert_array_equal(scores.of_tasks, again.of_tasks)

@@ -237,7 +237,7 @@ def _numbers(*kept: float | None) -> list[float]:
 
 def worded(result: Mapping[str, Any]) -> str:
     """A gathered figure with its interval; medians, and tasks that diverged, where they say more than the mean."""
-    digits = 3 if result["metric"] == "loss" else 2
+    digits = 3 if result["metric"] in ("loss", "forgetting_points") else 2
     mean = "no mean" if result["value"] is None else f"{result['value']:.{digits}f} ± {result['interval95']:.{digits}f}"
     seeds = result["by_seed"].values()
     medians, lost = [one["median"] for one in seeds if "median" in one], sum(one.get("diverged", 0) for one in seeds)

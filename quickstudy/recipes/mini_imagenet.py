@@ -12,6 +12,7 @@ from typing import Any
 
 from quickstudy.experiment import Experiment
 from quickstudy.recipes.cells import Cell
+from quickstudy.recipes.reread import Reread
 
 TABLE = "miniimagenet-fewshot"
 SHOTS = (1, 5)
@@ -38,6 +39,12 @@ def _supervised(method: str, variant: str, learner: str = "classifier", **option
     return _cells(method, variant, dict.fromkeys(SHOTS, asked))
 
 
+def _finetuned(**options: Any) -> list[Reread]:
+    """The training of the nearest neighbour baseline, fine-tuned in every task."""
+    names = "fine-tuning baseline", ""
+    return [Reread(TABLE, *names, 5, shot, CLASSIFIER, reader="finetune", options=options) for shot in SHOTS]
+
+
 def _inner(learner: str, options: dict[str, Any], **changes: Any) -> dict[int, Experiment]:
     asked = replace(INNER, learner=learner, options=options, **changes)
     return {shot: replace(asked, shot=shot, steps=STEPS[shot]) for shot in SHOTS}
@@ -51,7 +58,7 @@ def _meta_lstm() -> dict[int, Experiment]:
 CELLS = [
     *_cells("pixels", "cosine, 64/16/20 split", replace(BASE, learner="neighbours"), trained=False),
     *_supervised("nearest neighbour baseline", ""),
-    *_supervised("fine-tuning baseline", "", "finetune", rate=0.003, steps=50),
+    *_finetuned(rate=0.003, steps=50),
     *_supervised("Baseline++ (cosine head)", "Conv-4", "baseline_plus_plus"),
     *_cells("prototypical networks", "squared Euclidean", PROTOTYPES),
     *_cells("matching networks", "no FCE", MATCHING),

@@ -8,16 +8,13 @@ learns more from 15 queries a class.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from quickstudy.core import Learner
-from quickstudy.data import Splits
 from quickstudy.experiment import Experiment
 from quickstudy.recipes.cells import Cell
 from quickstudy.recipes.omniglot_fewshot import CLASSIFIER, SETTINGS, TABLE
-from quickstudy.train import Progress
+from quickstudy.recipes.reread import Reread
 
 MAML = Experiment(learner="maml", data="omniglot", split="random", size=28, calibrated=False)
 FIVE = {"steps": 1, "test_steps": 3, "rate": 0.4}  # inner loop, by way
@@ -52,23 +49,6 @@ def _meta_sgd() -> list[Cell]:
 def _anil() -> list[Cell]:
     asked = {s: replace(_asked(*s), learner="anil", options=TWENTY) for s in SETTINGS[2:]}
     return [Cell(TABLE, "ANIL", "", *setting, experiment) for setting, experiment in asked.items()]
-
-
-@dataclass(frozen=True)
-class Reread(Cell):
-    """The training of the baseline, whose features another reader reads: one of these ``options``."""
-
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def learner(
-        self, asked: Experiment, splits: Splits, folder: Path, progress: bool, minutes: float | None = None
-    ) -> tuple[Learner, Progress]:
-        trained: Any
-        reading: Any
-        trained, done = super().learner(asked, splits, folder, progress, minutes)
-        reading = replace(asked, options=asked.options | self.options).build(splits)
-        reading.reader.embed.load_state_dict(trained.reader.embed.state_dict())
-        return reading.eval(), done
 
 
 def _baseline(variant: str, **options: Any) -> list[Reread]:
