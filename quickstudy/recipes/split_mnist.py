@@ -15,6 +15,7 @@ from quickstudy.recipes.lives import SCENARIOS, LifeCell
 
 TABLE = "split-mnist"
 FOUR_EPOCHS = 350  # steps
+GAN = 12_000  # steps of generator and critic, one to five, as many of the generator as a VAE takes
 EWC = {"task": [1e5, 1e7, 1e9], "domain": [1e5, 1e6, 1e7], "class": [1e8]}
 SI = {"task": [20.0, 200.0], "domain": [100.0, 1e3, 1e4], "class": [10.0]}
 FISHERS: list[tuple[str, str, int | None]] = [
@@ -58,6 +59,7 @@ CELLS: list[LifeCell] = [
     *_cells("LwF", "", "lwf"),
     *_cells("noise replay", "labelled by the old learner", "noise"),
     *_cells("DGR", "VAE", "generative"),
+    *_cells("DGR", "GAN with gradient penalty", "generative", {"generator": "gan", "steps": GAN}),
     *_cells("DGR + distillation", "VAE", "generative", {"temperature": 2.0}),
     *(_fisher(*row) for row in FISHERS),
 ]
