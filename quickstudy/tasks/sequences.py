@@ -22,6 +22,7 @@ class Sequences:
     def __init__(self, pool: Pool, way: int, length: int, *, labels: int | None = None, seed: int = 0) -> None:
         _check(pool, way, length, labels)
         self.pool, self.length, self.seed = pool, length, seed
+        self._starts, self._sizes = pool.starts.tolist(), pool.sizes.tolist()
         self.classes, self.way = way, labels or way  # classes a stream, labels there are
 
     def __getitem__(self, index: int) -> Examples:
@@ -43,8 +44,8 @@ class Sequences:
         rows = np.empty(self.length, dtype=np.int64)
         for place, class_ in enumerate(classes):
             met = np.flatnonzero(steps == place)
-            order = np.argsort(source.random_raw(int(self.pool.sizes[class_])))
-            rows[met] = int(self.pool.starts[class_]) + np.resize(order, len(met))
+            order = np.argsort(source.random_raw(self._sizes[class_]))
+            rows[met] = self._starts[class_] + np.resize(order, len(met))
         return rows, names[steps]
 
 
