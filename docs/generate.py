@@ -13,7 +13,7 @@ from quickstudy.recipes.cells import read_results, worded
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
-HEADLINE = [  # (method, variant) rows of the README
+FEW_SHOT = [  # (method, variant) rows of the README
     ("pixels", "cosine, no fine-tuning"),
     ("baseline classifier", "cosine, no fine-tuning"),
     ("convolutional siamese net", "cosine, no fine-tuning"),
@@ -22,6 +22,18 @@ HEADLINE = [  # (method, variant) rows of the README
     ("MAML", "conv, second order"),
     ("SNAIL", ""),
     ("Meta Networks", "previous split"),
+]
+LIFELONG = [
+    ("none (fine-tuning)", ""),
+    ("EWC", "separate Fisher"),
+    ("SI", ""),
+    ("MAS", "reg 1"),
+    ("LwF", ""),
+    ("noise replay", "labelled by the old learner"),
+    ("exact replay", "1,000 examples"),
+    ("DGR", "VAE"),
+    ("DGR + distillation", "VAE"),
+    ("offline (joint)", ""),
 ]
 PRINTED = {  # with as many decimals as the papers have
     "accuracy_percent": ".1f",
@@ -56,7 +68,10 @@ LEARNED = {  # columns of the tables of docs/learned-optimizers.md: title, metho
         ("Adam", "Adam", "tuned rate"),
     ],
 }
-SETTINGS = ["5-way 1-shot", "5-way 5-shot", "20-way 1-shot", "20-way 5-shot"]
+HEADLINES = [  # title, table, columns and rows of the README's tables
+    ("Omniglot", "omniglot-fewshot", ["5-way 1-shot", "5-way 5-shot", "20-way 1-shot", "20-way 5-shot"], FEW_SHOT),
+    ("Split MNIST", "split-mnist", ["task-IL", "domain-IL", "class-IL"], LIFELONG),
+]
 
 
 def results_page() -> str:
@@ -78,17 +93,22 @@ def results_page() -> str:
 
 
 def readme(text: str) -> str:
-    """The README with its table of results renewed."""
+    """The README with its tables of results renewed."""
     head, rest = text.split(BEGIN)
     _, tail = rest.split(END)
-    cells = {(c["method"], c["variant"], c["setting"]): c for c in read_results(ROOT / "results" / "omniglot-fewshot")}
+    return head + BEGIN + "\n" + "\n\n".join("\n".join(_headline(*one)) for one in HEADLINES) + "\n" + END + tail
+
+
+def _headline(title: str, table: str, settings: list[str], wanted: list[tuple[str, str]]) -> list[str]:
+    """A table of the README: its rows that were measured."""
+    cells = {(c["method"], c["variant"], c["setting"]): c for c in read_results(ROOT / "results" / table)}
     rows = [
-        "| " + " | ".join([method, *(_short(cells.get((method, variant, s))) for s in SETTINGS)]) + " |"
-        for method, variant in HEADLINE
-        if any((method, variant, s) in cells for s in SETTINGS)
+        "| " + " | ".join([method, *(_short(cells.get((method, variant, s))) for s in settings)]) + " |"
+        for method, variant in wanted
+        if any((method, variant, s) in cells for s in settings)
     ]
-    title = "| Omniglot, published → ours | " + " | ".join(SETTINGS) + " |"
-    return head + "\n".join([BEGIN, title, "| --- " * 5 + "|", *rows, END]) + tail
+    head = f"| {title}, published → ours | " + " | ".join(settings) + " |"
+    return [head, "| --- " * (1 + len(settings)) + "|", *rows]
 
 
 def optimizers(text: str) -> str:
