@@ -414,6 +414,7 @@ def test_tiles_cost_little_more_than_the_exact_grid(tmp_path, monkeypatch):
 def test_what_was_lost_is_counted_from_the_end_of_each_context_but_the_last():
     accuracy = np.array([[0.5, 0.5, 0.5], [0.9, 0.4, 0.5], [0.95, 0.8, 0.5], [0.7, 0.85, 0.99]])
     np.testing.assert_allclose(mas_demo.lost(accuracy), [0.2, -0.05])
+    assert mas_demo.lost(accuracy).mean() == pytest.approx(-metrics.of_a_life(accuracy)["backward_transfer"])
 
 
 def test_the_demo_of_mas_is_lived(monkeypatch, tmp_path):
