@@ -65,11 +65,10 @@ def looped(learner: Learner, streams: Examples) -> Part:
 def fused(learner: Learner, streams: Examples) -> Part:
     """The same LSTM by PyTorch's fused kernel, stream by stream."""
     cell, last = learner.cell.cell, learner.last
-    inputs = cell.weight.shape[1] - cell.hidden
-    peer = nn.LSTM(inputs, cell.hidden).to(cell.weight)
+    peer = nn.LSTM(cell.weight_ih.shape[1], cell.hidden).to(cell.weight_ih)
     with torch.no_grad():
-        peer.weight_ih_l0.copy_(cell.weight[:, :inputs])
-        peer.weight_hh_l0.copy_(cell.weight[:, inputs:])
+        peer.weight_ih_l0.copy_(cell.weight_ih)
+        peer.weight_hh_l0.copy_(cell.weight_hh)
         peer.bias_ih_l0.copy_(cell.bias)
         peer.bias_hh_l0.zero_()
     peer.bias_hh_l0.requires_grad_(False)
@@ -81,8 +80,7 @@ def fused(learner: Learner, streams: Examples) -> Part:
         return cross_entropy(last(outputs[:, 0]), stream.y)
 
     weights = [peer.weight_ih_l0, peer.weight_hh_l0, peer.bias_ih_l0, last.weight, last.bias]
-    value, grads = accumulated(weights, loss, streams)
-    return value, [torch.cat(grads[:2], 1), *grads[2:]]
+    return accumulated(weights, loss, streams)
 
 
 def accumulated(weights: list[Tensor], loss: Callable[[Examples], Tensor], streams: Examples) -> Part:

@@ -20,7 +20,8 @@ class LSTMCell(nn.Module):
         super().__init__()
         self.hidden = hidden
         bound = 1 / math.sqrt(hidden)
-        self.weight = nn.Parameter(torch.empty(4 * hidden, inputs + hidden).uniform_(-bound, bound))
+        both = torch.empty(4 * hidden, inputs + hidden).uniform_(-bound, bound)
+        self.weight_ih, self.weight_hh = (nn.Parameter(part.clone()) for part in both.split([inputs, hidden], 1))
         self.bias = nn.Parameter(torch.empty(4 * hidden).uniform_(-bound, bound))
 
     def start(self, like: Tensor) -> Carry:
@@ -33,12 +34,12 @@ class LSTMCell(nn.Module):
 
     def project(self, x: Tensor) -> Tensor:
         """(..., 4 hidden): what the inputs add to the gates, which can be had for all steps of a sequence at once."""
-        return x @ self.weight[:, : -self.hidden].mT + self.bias
+        return x @ self.weight_ih.mT + self.bias
 
     def step(self, projected: Tensor, carry: Carry) -> Carry:
         """The rest of a step, which needs the carry."""
         h, c = carry
-        i, f, g, o = (projected + h @ self.weight[:, -self.hidden :].mT).chunk(4, dim=-1)
+        i, f, g, o = (projected + h @ self.weight_hh.mT).chunk(4, dim=-1)
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         return o.sigmoid() * c.tanh(), c
 

@@ -29,12 +29,12 @@ def reference(context: FullContext, support: torch.Tensor, queries: torch.Tensor
     f = nn.LSTMCell(2 * d, d).double()
     with torch.no_grad():
         for cell, suffix in ((context.g.forwards, "l0"), (context.g.backwards, "l0_reverse")):
-            getattr(g, f"weight_ih_{suffix}").copy_(cell.weight[:, :d])
-            getattr(g, f"weight_hh_{suffix}").copy_(cell.weight[:, d:])
+            getattr(g, f"weight_ih_{suffix}").copy_(cell.weight_ih)
+            getattr(g, f"weight_hh_{suffix}").copy_(cell.weight_hh)
             getattr(g, f"bias_ih_{suffix}").copy_(cell.bias)
             getattr(g, f"bias_hh_{suffix}").zero_()
-        f.weight_ih.copy_(context.f.weight[:, : 2 * d])
-        f.weight_hh.copy_(context.f.weight[:, 2 * d :])
+        f.weight_ih.copy_(context.f.weight_ih)
+        f.weight_hh.copy_(context.f.weight_hh)
         f.bias_ih.copy_(context.f.bias)
         f.bias_hh.zero_()
         forwards, backwards = g(support)[0].chunk(2, dim=1)

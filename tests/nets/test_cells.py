@@ -10,8 +10,8 @@ from quickstudy.nets.cells import FeedForward, Recurrent, run
 def test_a_recurrent_cell_is_pytorch_s_over_sequences_with_an_axis_of_their_own():
     cell, peer = Recurrent(3, 4).double(), nn.LSTM(3, 4, batch_first=True).double()
     with torch.no_grad():
-        peer.weight_ih_l0.copy_(cell.cell.weight[:, :3])
-        peer.weight_hh_l0.copy_(cell.cell.weight[:, 3:])
+        peer.weight_ih_l0.copy_(cell.cell.weight_ih)
+        peer.weight_hh_l0.copy_(cell.cell.weight_hh)
         peer.bias_ih_l0.copy_(cell.cell.bias)
         peer.bias_hh_l0.zero_()
     x = torch.randn(2, 5, 3, dtype=torch.float64)

@@ -8,10 +8,10 @@ from quickstudy.nets.lstm import BiLSTM, LSTMCell, unroll
 
 
 def copied(cell: LSTMCell, theirs: nn.Module, suffix="") -> None:
-    inputs = cell.weight.shape[1] - cell.hidden
+    inputs = cell.weight_ih.shape[1]
     with torch.no_grad():
-        getattr(theirs, f"weight_ih{suffix}").copy_(cell.weight[:, :inputs])
-        getattr(theirs, f"weight_hh{suffix}").copy_(cell.weight[:, inputs:])
+        getattr(theirs, f"weight_ih{suffix}").copy_(cell.weight_ih)
+        getattr(theirs, f"weight_hh{suffix}").copy_(cell.weight_hh)
         getattr(theirs, f"bias_ih{suffix}").copy_(cell.bias)
         getattr(theirs, f"bias_hh{suffix}").zero_()
 
@@ -34,7 +34,7 @@ def test_both_directions_equal_those_of_torch():
 
 def test_it_starts_as_torch_starts():
     ours, theirs = LSTMCell(30, 50), nn.LSTMCell(30, 50)
-    for mine, other in ((ours.weight, theirs.weight_hh), (ours.bias, theirs.bias_hh)):
+    for mine, other in zip(ours.parameters(), (theirs.weight_ih, theirs.weight_hh, theirs.bias_ih), strict=True):
         assert mine.abs().max() <= 50**-0.5
         assert mine.std().item() == pytest.approx(other.std().item(), rel=0.1)
 

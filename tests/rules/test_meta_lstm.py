@@ -23,8 +23,8 @@ class Reference:
         self.rule, hidden = rule, rule.cell.hidden
         self.cell = nn.LSTMCell(4, hidden).double()
         with torch.no_grad():
-            self.cell.weight_ih.copy_(rule.cell.weight[:, :4])
-            self.cell.weight_hh.copy_(rule.cell.weight[:, 4:])
+            self.cell.weight_ih.copy_(rule.cell.weight_ih)
+            self.cell.weight_hh.copy_(rule.cell.weight_hh)
             self.cell.bias_ih.copy_(rule.cell.bias)
             self.cell.bias_hh.zero_()
         self.memory = {}
