@@ -33,9 +33,9 @@ class Cell(nn.Module, ABC):
 class Recurrent(Cell):
     """A long short-term memory; its state is output and cell."""
 
-    def __init__(self, inputs: int, hidden: int) -> None:
+    def __init__(self, inputs: int, hidden: int, *, forget: float = 0.0) -> None:
         super().__init__()
-        self.cell = LSTMCell(inputs, hidden)
+        self.cell = LSTMCell(inputs, hidden, forget=forget)
         self.projected, self.outputs = 4 * hidden, hidden
 
     def start(self, like: Tensor) -> Carry:

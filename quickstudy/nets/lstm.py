@@ -14,15 +14,21 @@ Carry = tuple[Tensor, Tensor]  # (..., hidden) output and cell
 
 
 class LSTMCell(nn.Module):
-    """One step: (..., inputs) and the carry to the next carry. Equal to ``nn.LSTMCell``, weight for weight."""
+    """One step: (..., inputs) and the carry to the next carry. Equal to ``nn.LSTMCell``, weight for weight.
 
-    def __init__(self, inputs: int, hidden: int) -> None:
+    ``forget`` is added to the first biases of the forget gates: with 1 more is kept from the start (Jozefowicz et al.,
+    2015).
+    """
+
+    def __init__(self, inputs: int, hidden: int, *, forget: float = 0.0) -> None:
         super().__init__()
         self.hidden = hidden
         bound = 1 / math.sqrt(hidden)
         both = torch.empty(4 * hidden, inputs + hidden).uniform_(-bound, bound)
         self.weight_ih, self.weight_hh = (nn.Parameter(part.clone()) for part in both.split([inputs, hidden], 1))
         self.bias = nn.Parameter(torch.empty(4 * hidden).uniform_(-bound, bound))
+        with torch.no_grad():
+            self.bias[hidden : 2 * hidden] += forget
 
     def start(self, like: Tensor) -> Carry:
         """The carry of zeros for inputs like this (..., inputs)."""

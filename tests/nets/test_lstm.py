@@ -61,3 +61,12 @@ def test_it_can_be_mapped_with_gradients_inside():
         grads = torch.autograd.grad(unroll(cell, one).square().sum(), list(weights.values()))
         for name, grad in zip(weights, grads, strict=True):
             torch.testing.assert_close(mapped[name][i], grad, rtol=1e-10, atol=1e-12)
+
+
+def test_more_is_kept_from_the_start():
+    torch.manual_seed(0)
+    plain = LSTMCell(3, 4)
+    torch.manual_seed(0)
+    keeping = LSTMCell(3, 4, forget=1.0)
+    more = keeping.bias - plain.bias
+    assert more.tolist() == pytest.approx([0.0] * 4 + [1.0] * 4 + [0.0] * 8)
