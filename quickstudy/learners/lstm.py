@@ -13,7 +13,7 @@ def lstm(
     shape: tuple[int, int, int], *, way: int, hidden: int = 200, forget: float = 1.0, strings: bool = False
 ) -> Sequential:
     """The LSTM that Santoro et al. (2016) hold against their memory: 200 units over pixels. Slow: all weights. Fast:
-    output and cell, and the last label. ``forget`` is added to the first biases of the forget gates, 1 as is usual. With
-    ``strings`` the labels are strings of five letters."""
+    output and cell, and the last label. ``forget`` is added to the first biases of the forget gates. With ``strings``
+    the labels are strings of five letters."""
     labels = code(way, strings=strings)
     return Sequential(Recurrent(math.prod(shape) + labels.width, hidden, forget=forget), labels)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from quickstudy import tree
 from quickstudy.core import Examples, Learner, Objective, TraceLoss
-from quickstudy.nets.cells import Cell, run
+from quickstudy.nets.cells import Cell
 from quickstudy.nets.codes import Code
 
 
@@ -86,5 +86,5 @@ class Sequential(Learner[Read]):
 
     def _read(self, state: Read, support: Examples) -> tuple[Tensor, Read]:
         inputs, label = self.inputs(state, support)
-        outputs, net = run(self.cell, inputs, tree.map(lambda leaf: leaf.to(inputs), state.net))
+        outputs, net = self.cell.run(inputs, tree.map(lambda leaf: leaf.to(inputs), state.net))
         return outputs, Read(net, label)

@@ -29,6 +29,14 @@ class Cell(nn.Module, ABC):
     def step(self, projected: Tensor, state: Any) -> tuple[Tensor, Any]:
         """(..., outputs) and the next state: the second part."""
 
+    def run(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """(..., n, outputs) along the sequences (..., n, inputs) from this state, and the state after them."""
+        outputs = []
+        for projected in self.project(x).unbind(-2):
+            output, state = self.step(projected, state)
+            outputs.append(output)
+        return torch.stack(outputs, -2), state
+
 
 class Recurrent(Cell):
     """A long short-term memory; its state is output and cell."""
@@ -48,6 +56,9 @@ class Recurrent(Cell):
         carry = self.cell.step(projected, state)
         return carry[0], carry
 
+    def run(self, x: Tensor, state: Carry) -> tuple[Tensor, Carry]:
+        return self.cell.run(x, state)
+
 
 class FeedForward(Cell):
     """A hidden layer that remembers nothing."""
@@ -66,11 +77,5 @@ class FeedForward(Cell):
     def step(self, projected: Tensor, state: tuple[()]) -> tuple[Tensor, tuple[()]]:
         return projected.relu(), state
 
-
-def run(cell: Cell, x: Tensor, state: Any) -> tuple[Tensor, Any]:
-    """(..., n, outputs) along the sequences (..., n, inputs) from this state, and the state after them."""
-    outputs = []
-    for projected in cell.project(x).unbind(-2):
-        output, state = cell.step(projected, state)
-        outputs.append(output)
-    return torch.stack(outputs, -2), state
+    def run(self, x: Tensor, state: tuple[()]) -> tuple[Tensor, tuple[()]]:
+        return self.step(self.project(x), state)

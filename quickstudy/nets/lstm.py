@@ -1,4 +1,4 @@
-"""A long short-term memory (Hochreiter & Schmidhuber, 1997) that can be mapped over tasks.
+"""A long short-term memory (Hochreiter & Schmidhuber, 1997) whose steps can be mapped over tasks.
 
 torch's own ``nn.LSTM``, ``nn.LSTMCell`` and GRU have no batching rule for ``vmap``.
 """
@@ -48,6 +48,16 @@ class LSTMCell(nn.Module):
         i, f, g, o = (projected + h @ self.weight_hh.mT).chunk(4, dim=-1)
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         return o.sigmoid() * c.tanh(), c
+
+    def run(self, x: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+        """(..., n, hidden) along the sequences (..., n, inputs), and the carry after them, by PyTorch's one kernel for
+        all steps. It cannot be mapped, nor differentiated twice."""
+        axes, (n, inputs) = x.shape[:-2], x.shape[-2:]
+        start = [part.reshape(1, -1, self.hidden) for part in carry]
+        weights = [self.weight_ih, self.weight_hh, self.bias, torch.zeros_like(self.bias)]
+        kind = {"has_biases": True, "num_layers": 1, "dropout": 0.0, "train": self.training, "bidirectional": False}
+        outputs, h, c = torch.lstm(x.reshape(-1, n, inputs), start, weights, **kind, batch_first=True)
+        return outputs.reshape(*axes, n, self.hidden), (h.reshape(*axes, -1), c.reshape(*axes, -1))
 
 
 class BiLSTM(nn.Module):

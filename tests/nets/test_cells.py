@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from quickstudy.nets.cells import FeedForward, Recurrent, run
+from quickstudy.nets.cells import FeedForward, Recurrent
 
 
 def test_a_recurrent_cell_is_pytorch_s_over_sequences_with_an_axis_of_their_own():
@@ -15,7 +15,7 @@ def test_a_recurrent_cell_is_pytorch_s_over_sequences_with_an_axis_of_their_own(
         peer.bias_ih_l0.copy_(cell.cell.bias)
         peer.bias_hh_l0.zero_()
     x = torch.randn(2, 5, 3, dtype=torch.float64)
-    outputs, (h, c) = run(cell, x, cell.start(x[:, 0]))
+    outputs, (h, c) = cell.run(x, cell.start(x[:, 0]))
     expected, (last, inner) = peer(x)
     torch.testing.assert_close(outputs, expected)
     torch.testing.assert_close((h, c), (last[0], inner[0]))
@@ -24,9 +24,9 @@ def test_a_recurrent_cell_is_pytorch_s_over_sequences_with_an_axis_of_their_own(
 @pytest.mark.parametrize("make", [Recurrent, FeedForward])
 def test_a_sequence_in_two_parts_is_the_sequence(make):
     cell, x = make(3, 4).double(), torch.randn(6, 3, dtype=torch.float64)
-    whole, _ = run(cell, x, cell.start(x[0]))
-    first, state = run(cell, x[:2], cell.start(x[0]))
-    second, _ = run(cell, x[2:], state)
+    whole, _ = cell.run(x, cell.start(x[0]))
+    first, state = cell.run(x[:2], cell.start(x[0]))
+    second, _ = cell.run(x[2:], state)
     torch.testing.assert_close(torch.cat([first, second]), whole)
     assert whole.shape == (6, cell.outputs)
     assert cell.project(x).shape == (6, cell.projected)
@@ -34,6 +34,6 @@ def test_a_sequence_in_two_parts_is_the_sequence(make):
 
 def test_a_feed_forward_cell_remembers_nothing():
     cell, x = FeedForward(3, 4), torch.randn(6, 3)
-    forwards, _ = run(cell, x, cell.start(x[0]))
-    backwards, _ = run(cell, x.flip(0), cell.start(x[0]))
+    forwards, _ = cell.run(x, cell.start(x[0]))
+    backwards, _ = cell.run(x.flip(0), cell.start(x[0]))
     torch.testing.assert_close(backwards.flip(0), forwards)

@@ -8,7 +8,6 @@ from quickstudy.nets.lstm import BiLSTM, LSTMCell, unroll
 
 
 def copied(cell: LSTMCell, theirs: nn.Module, suffix="") -> None:
-    inputs = cell.weight_ih.shape[1]
     with torch.no_grad():
         getattr(theirs, f"weight_ih{suffix}").copy_(cell.weight_ih)
         getattr(theirs, f"weight_hh{suffix}").copy_(cell.weight_hh)
