@@ -55,8 +55,17 @@ class LSTMCell(nn.Module):
         axes, (n, inputs) = x.shape[:-2], x.shape[-2:]
         start = [part.reshape(1, -1, self.hidden) for part in carry]
         weights = [self.weight_ih, self.weight_hh, self.bias, torch.zeros_like(self.bias)]
-        kind = {"has_biases": True, "num_layers": 1, "dropout": 0.0, "train": self.training, "bidirectional": False}
-        outputs, h, c = torch.lstm(x.reshape(-1, n, inputs), start, weights, **kind, batch_first=True)
+        outputs, h, c = torch.lstm(
+            x.reshape(-1, n, inputs),
+            start,
+            weights,
+            has_biases=True,
+            num_layers=1,
+            dropout=0.0,
+            train=torch.is_grad_enabled(),
+            bidirectional=False,
+            batch_first=True,
+        )
         return outputs.reshape(*axes, n, self.hidden), (h.reshape(*axes, -1), c.reshape(*axes, -1))
 
 
