@@ -45,6 +45,7 @@ class Lifelong:
     seed: int = 0  # of the first weights, the batches and the stream
     run: str | None = None  # a run folder of the learner, meta-trained
     examine: str = "test"  # or "valid", by which strengths are chosen
+    shuffled: bool = False  # the classes of a split are dealt to its contexts by the seed
 
     def contexts(self) -> Stream:
         """The stream. Raises ValueError for one that does not exist."""
@@ -54,13 +55,17 @@ class Lifelong:
                 f"a stream is {', '.join(f'{kind}-DATA' for kind in KINDS)}, such as split-mnist; got {self.stream!r}"
             )
         train, test = (self._few(pool) for pool in _pools(name, self.size, self.examine))
+        together = name == "omniglot" and self.each is None
+        if self.shuffled and (kind != "split" or together):
+            raise ValueError(f"shuffled deals the classes of a split; {self.stream} has them together as they are")
         if kind == "permuted":
             return streams.permuted(train, test, scenario=self.scenario, seed=self.seed)
         if kind == "rotated":
             return streams.rotated(train, test, scenario=self.scenario)
-        if name == "omniglot" and self.each is None:
+        if together:
             return streams.alphabets(train, test, scenario=self.scenario)
-        return streams.split(train, test, self.each or EACH.get(name, 2), scenario=self.scenario)
+        order = streams.shuffled(len(train), seed=self.seed) if self.shuffled else None
+        return streams.split(train, test, self.each or EACH.get(name, 2), scenario=self.scenario, order=order)
 
     def build(self, stream: Stream) -> Learner:
         """The learner before any data. Raises ValueError for a method or an option that does not exist, and where

@@ -260,6 +260,25 @@ def test_the_strength_of_a_life_is_chosen_on_validation_pictures(tmp_path, monke
     assert found["published"]["value"] == 63.95
 
 
+@pytest.mark.parametrize("dealt", [{"stream": "permuted-mnist"}, {"scenario": "task", "shuffled": True}])
+def test_seeds_with_streams_of_their_own_count_together(dealt, tmp_path, monkeypatch):
+    images = torch.randint(0, 256, (80, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    pool = build({str(c): images[20 * c : 20 * c + 20] for c in range(4)})
+    monkeypatch.setattr("quickstudy.data.load", lambda *_, **__: Splits(pool, pool, pool, "pictures"))
+    asked = Lifelong("naive", steps=2, widths=(6,), **{"scenario": "domain", **dealt})
+    cell = LifeCell("split-mnist", "none (fine-tuning)", "", asked)
+    options = {"scale": 1.0, "tasks": 2}
+    earlier = None
+    for seed in (0, 1):
+        run_seed(cell, seed, progress=False, runs=tmp_path / str(seed), **options)
+        earlier = gather(cell, 2, command="c", runs=tmp_path / str(seed), earlier=earlier, **options)
+    told = [
+        json.loads(path.read_text())["stream_sha256"] for path in tmp_path.glob("*/split-mnist/naive-*/config.json")
+    ]
+    assert len(set(told)) == 2
+    assert earlier["seeds"] == [0, 1]
+
+
 def test_squared_means_of_single_examples_are_the_fisher_information_and_of_batches_less():
     chance = torch.Generator().manual_seed(0)
     support = Examples(torch.rand(24, 1, 4, 4, generator=chance), torch.arange(24) % 3)

@@ -192,6 +192,7 @@ def lifelong(
     options: Options = (),
     run: str | None = None,
     examine: Literal["test", "valid"] = "test",
+    shuffled: bool = False,
     out: Path | None = None,
     resume: Path | None = None,
     json: bool = False,
@@ -220,6 +221,7 @@ def lifelong(
         seed: of the first weights, of what is drawn, and of the stream.
         run: the run folder of a learner of few examples that was meta-trained.
         examine: the part of the data that examines; strengths are chosen on valid.
+        shuffled: deal the classes of a split to its contexts by the seed, instead of in their order.
         out: the folder of the life; named after the arguments unless given.
         resume: the folder of a life to go on with; all other arguments come from it.
         json: print one JSON object.
@@ -227,4 +229,4 @@ def lifelong(
     from quickstudy.commands.lifelong import start
 
     asked = (method, options, stream, scenario, mask, each, examples, size, steps, batch, rate, widths, seed, run)
-    start((*asked, examine), out, resume, json)
+    start((*asked, examine, shuffled), out, resume, json)

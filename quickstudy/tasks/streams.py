@@ -106,14 +106,23 @@ def same(x: Tensor) -> Tensor:
     return x
 
 
-def split(train: Pool, test: Pool, each: int, *, scenario: str = "class") -> Stream:
-    """The classes in their order, ``each`` a context, as Split MNIST's five pairs of digits; what is left over of them
-    is left out. Of Split miniImageNet the pools are ``halves`` of one, with 500 and 100 pictures a class."""
+def split(train: Pool, test: Pool, each: int, *, scenario: str = "class", order: Sequence[int] | None = None) -> Stream:
+    """The classes in their order, or in the one given, ``each`` a context, as Split MNIST's five pairs of digits; what
+    is left over of them is left out. Of Split miniImageNet the pools are ``halves`` of one, with 500 and 100 pictures a
+    class."""
     _check_alike(train, test)
     if not 1 <= each <= len(train):
         raise ValueError(f"a context has 1 to {len(train)} classes of this pool, got {each}")
-    groups = [tuple(range(first, first + each)) for first in range(0, len(train) - each + 1, each)]
+    order = range(len(train)) if order is None else order
+    if sorted(order) != list(range(len(train))):
+        raise ValueError(f"an order has each of the {len(train)} classes once, from 0; got {list(order)}")
+    groups = [tuple(order[first : first + each]) for first in range(0, len(train) - each + 1, each)]
     return Stream(train, test, [Context(group, same, "as it is") for group in groups], scenario=scenario)
+
+
+def shuffled(classes: int, *, seed: int) -> list[int]:
+    """An order of so many classes."""
+    return _order(seed, 0, classes).tolist()
 
 
 def alphabets(train: Pool, test: Pool, *, scenario: str = "class") -> Stream:

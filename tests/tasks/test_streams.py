@@ -32,6 +32,31 @@ def test_a_split_has_every_picture_once_with_the_scenario_s_label(pools, scenari
 
 
 @pytest.mark.parametrize("scenario", streams.SCENARIOS)
+def test_an_order_deals_the_classes_to_contexts(pools, scenario):
+    train, test = pools
+    order = [4, 1, 5, 0, 2, 3]
+    stream = streams.split(train, test, 2, scenario=scenario, order=order)
+    for part, pool in ((stream.__getitem__, train), (stream.exam, test)):
+        for i, pair in enumerate(zip(order[::2], order[1::2], strict=True)):
+            given = part(i)
+            for label, class_ in zip(stream.labels(i), pair, strict=True):
+                expected = pool.images[pool.starts[class_] : pool.starts[class_ + 1]].float() / 255
+                assert torch.equal(given.x[given.y == label], expected)
+    assert stream.sha256 != streams.split(train, test, 2, scenario=scenario).sha256
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4], [0, 1, 2, 3, 4, 4], [1, 2, 3, 4, 5, 6]])
+def test_an_order_has_every_class_once(pools, order):
+    with pytest.raises(ValueError, match="each of the 6 classes once"):
+        streams.split(*pools, 2, order=order)
+
+
+def test_a_seed_is_an_order():
+    assert sorted(streams.shuffled(10, seed=3)) == list(range(10))
+    assert streams.shuffled(10, seed=3) == streams.shuffled(10, seed=3) != streams.shuffled(10, seed=4)
+
+
+@pytest.mark.parametrize("scenario", streams.SCENARIOS)
 def test_only_the_scenario_task_tells_the_context(pools, scenario):
     stream = streams.split(*pools, 2, scenario=scenario)
     told = [stream.choices(i).nonzero()[:, 0].tolist() for i in range(3)]
