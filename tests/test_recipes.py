@@ -237,12 +237,12 @@ def test_the_strength_of_a_life_is_chosen_on_validation_pictures(tmp_path, monke
     made = [generator.integers(0, 255, (4, 6, 1, 8, 8), dtype=np.uint8) for _ in range(3)]
     parts = [build({str(c): torch.from_numpy(images) for c, images in enumerate(part)}) for part in made]
     monkeypatch.setattr("quickstudy.data.load", lambda *_, **__: Splits(*parts, "pictures"))
-    asked = Lifelong("ewc", {"strength": [0.0, 1e3]}, scenario="domain", steps=3, widths=(6,))
+    asked = Lifelong("ewc", {"strength": [0.0, 1e3]}, scenario="domain", steps=3, widths=(6,), shuffled=True)
     cell = LifeCell("split-mnist", "EWC", "separate Fisher", asked)
     run_seed(cell, 0, scale=1.0, tasks=2, runs=tmp_path, progress=False)
     trials = [json.loads((path / "config.json").read_text())["lifelong"] for path in tmp_path.glob("*/chosen/*")]
     assert {trial["options"]["strength"] for trial in trials} == {0.0, 1e3}
-    assert all(trial["examine"] == "valid" and trial["seed"] == 1000 for trial in trials)
+    assert all((trial["examine"], trial["seed"], trial["shuffled"]) == ("valid", 1000, False) for trial in trials)
     worth = {
         json.loads((path / "config.json").read_text())["lifelong"]["options"]["strength"]: np.mean(
             json.loads((path / "metrics.json").read_text())["accuracy"][-1]
@@ -258,6 +258,14 @@ def test_the_strength_of_a_life_is_chosen_on_validation_pictures(tmp_path, monke
     )
     assert found["tasks"] == 24
     assert found["published"]["value"] == 63.95
+
+
+def test_seeds_but_the_first_deal_the_classes_anew():
+    cell = LifeCell("split-mnist", "EWC", "", Lifelong("ewc", scenario="task", shuffled=True))
+    assert [cell.life(seed, 1.0).shuffled for seed in range(3)] == [False, True, True]
+    in_order = replace(cell, asked=replace(cell.asked, shuffled=False))
+    assert not in_order.life(1, 1.0).shuffled
+    assert cell.stamp(0, 1.0) == in_order.stamp(0, 1.0)
 
 
 @pytest.mark.parametrize("dealt", [{"stream": "permuted-mnist"}, {"scenario": "task", "shuffled": True}])

@@ -23,8 +23,9 @@ CHOOSING = 1000  # the seed of lives that choose
 class LifeCell(AnyCell):
     """An average accuracy.
 
-    Where the option ``strength`` of what is asked is a list, the one is taken that is best on validation pictures, in a
-    life with a seed that no other has.
+    Where what is asked is ``shuffled``, seed 0 has the classes in their order nevertheless, as van de Ven's code does.
+    Where its option ``strength`` is a list, the one is taken that is best on validation pictures, in a life with a seed
+    that no other has, and the classes in their order.
     """
 
     asked: Lifelong
@@ -37,7 +38,8 @@ class LifeCell(AnyCell):
 
     def life(self, seed: int, scale: float) -> Lifelong:
         """Its life with this seed, ``scale`` times as long, whatever its strength."""
-        return dataclasses.replace(self.asked, seed=seed, steps=max(1, round(self.asked.steps * scale)))
+        steps, shuffled = max(1, round(self.asked.steps * scale)), self.asked.shuffled and seed > 0
+        return dataclasses.replace(self.asked, seed=seed, steps=steps, shuffled=shuffled)
 
     def stamp(self, seed: int, scale: float) -> str:
         asked = self.life(seed, scale)
@@ -61,7 +63,7 @@ class LifeCell(AnyCell):
             return dataclasses.replace(asked, options={**asked.options, "strength": strength}, **more)
 
         def worth(strength: float) -> float:
-            trial = with_strength(strength, seed=CHOOSING, examine="valid")
+            trial = with_strength(strength, seed=CHOOSING, examine="valid", shuffled=False)
             folder = runs / self.table / "chosen" / f"{trial.method}-{trial.scenario}-{digest(trial)}"
             history = trial.go(folder, progress=progress)[3]
             return float(history.matrix[-1].mean())
