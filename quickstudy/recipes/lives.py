@@ -50,7 +50,7 @@ class LifeCell(AnyCell):
         learner, state, stream, history = asked.go(runs / self.table / self.stamp(seed, scale), progress=progress)
         exams = [right(learner, state, stream, number) for number in range(len(stream))]
         done = Progress(step=asked.steps * len(stream), seconds=sum(history.seconds))
-        first = dataclasses.replace(asked, seed=0).contexts()  # seeds differ in it, and count together
+        first = self.life(0, scale).contexts()  # seeds differ in it, and count together
         return Scores(every_context(exams), learner.transductive, first.sha256, done)
 
     def _chosen(self, asked: Lifelong, runs: Path, progress: bool) -> Lifelong:
