@@ -1,14 +1,15 @@
 """Learners that read sequences, trained over many tasks at once and one task at a time: ``python bench/sequences.py``.
 
 Both sides take one gradient of the mean loss of the same streams, on one thread, in turn. Ours is what a training does;
-theirs the usual loop over tasks, each with its own forward and backward pass: of the learner as it is written for one
-task, step by step; for the LSTM also of PyTorch's fused one, which takes all steps of a stream in one call. Losses and
-gradients of both sides are held against each other in double precision first.
+theirs the usual loop over tasks, each with its own forward and backward pass and its own loop over the steps; for the
+LSTM also PyTorch's, which takes all steps of a stream in one call, as ours does of many. Losses and gradients of both
+sides are held against each other in double precision first.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import functools
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from quickstudy import batching, devices, learners, tree
 from quickstudy.checks.tools import cast, double
 from quickstudy.core import Examples, Learner, TraceLoss, cross_entropy
+from quickstudy.nets.cells import Cell
 
 WAY, LENGTH, SHAPE = 5, 50, (1, 20, 20)
 ROUNDS = 12
@@ -57,7 +59,9 @@ def together(learner: Learner, streams: Examples) -> Part:
 
 
 def looped(learner: Learner, streams: Examples) -> Part:
-    """The learner as it is written for one task, task by task."""
+    """Task by task and step by step."""
+    learner = copy.deepcopy(learner)
+    learner.cell.run = functools.partial(Cell.run, learner.cell)
     objective, weights = TraceLoss(WAY), batching.trainable(learner)
     return accumulated(weights, lambda stream: objective(learner, stream), streams)
 
