@@ -88,6 +88,7 @@ def results_page() -> str:
         if not (cells := _ordered(table)):
             continue
         lines += ["", f"## {table}", "", *_picture(table), *_full(cells), "", *_notes(cells)]
+    lines += ["", "## By budget", "", *_by_budget()]
     lines += ["", "## Speed", "", *_speed(read_results(ROOT / "results" / "bench"))]
     return "\n".join(lines) + "\n"
 
@@ -199,6 +200,19 @@ def _notes(cells: Any) -> list[str]:
         "Versions": {", ".join(f"{name} {v}" for name, v in c["versions"].items()) for c in cells},
     }
     return [f"- {name}: {', '.join(sorted(values))}" for name, values in facts.items() if values]
+
+
+def _by_budget() -> list[str]:
+    """A row for each training that was examined on its way, by its first seed that was; cells may share one."""
+    rows: dict[str, str] = {}
+    for cell in (cell for table in TABLES for cell in _ordered(table)):
+        curves = [one["curve"] for one in cell["by_seed"].values() if "curve" in one]
+        if curves and cell["training"] not in rows:
+            what = ", ".join(filter(None, (cell["method"], cell["variant"], cell["setting"])))
+            told = ", ".join(f"{step:,}: {100 * score:.1f}" for step, score in curves[0])
+            rows[cell["training"]] = f"| {cell['table']} | {what} | {told} |"
+    head = ["| table | trained for | accuracy on 60 validation tasks, %, by step |", "| --- " * 3 + "|"]
+    return head + list(rows.values())
 
 
 def _speed(benches: Any) -> list[str]:

@@ -82,6 +82,9 @@ def test_a_cell_has_the_figures_of_its_seeds(pools, tmp_path):
     assert found["interval95"] == pytest.approx(interval, abs=2e-3)
     assert (found["seeds"], found["tasks"], found["transductive"]) == ([0, 1], 12, False)
     assert found["split_sha256"] == pools.sha256
+    (first, *_), last = found["by_seed"]["0"]["curve"], found["by_seed"]["1"]["curve"][-1]
+    assert 0 < first[0] <= last[0] == found["steps"]
+    assert 0 <= last[1] <= 1
     wanted = [*cells.KEY, "metric", "published", "command", "commit", "versions", "hardware", "minutes"]
     assert set(wanted) <= set(found)
 

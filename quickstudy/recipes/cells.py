@@ -153,6 +153,7 @@ def run_seed(cell: AnyCell, seed: int, *, scale: float, tasks: int, runs: Path, 
         "split_sha256": scores.split_sha256,
         "minutes": scores.done.seconds / 60,
         "steps": scores.done.step,
+        "curve": [[point["step"], point["score"]] for point in scores.done.curve if "score" in point],
         "precision": scores.precision,
         "commit": commit(),
         "hardware": hardware(),
@@ -221,6 +222,7 @@ def _of_seed(cell: AnyCell, part: Mapping[str, Any]) -> dict[str, Any]:
     scores = cell.factor * np.array(_numbers(*part[cell.score]))
     mean, interval = metrics.estimate(scores)
     kept = {key: part[key] for key in ("precision", "commit", "hardware")}
+    kept |= {"curve": part["curve"]} if part.get("curve") else {}
     figures = {"value": _finite(mean), "interval95": _finite(interval), **cell.beside(scores)}
     return figures | {"minutes": round(part["minutes"], 1), **kept}
 
