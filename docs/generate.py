@@ -35,6 +35,7 @@ LIFELONG = [
     ("DGR + distillation", "VAE"),
     ("offline (joint)", ""),
 ]
+BY_INSTANCE = [("MANN", "one-hot labels, 5 classes"), ("LSTM", "one-hot labels, 5 classes")]
 PRINTED = {  # with as many decimals as the papers have
     "accuracy_percent": ".1f",
     "count": ".0f",
@@ -70,6 +71,7 @@ LEARNED = {  # columns of the tables of docs/learned-optimizers.md: title, metho
 }
 HEADLINES = [  # title, table, columns and rows of the README's tables
     ("Omniglot", "omniglot-fewshot", ["5-way 1-shot", "5-way 5-shot", "20-way 1-shot", "20-way 5-shot"], FEW_SHOT),
+    ("Omniglot, streams", "omniglot-instances", [f"instance {k}" for k in (1, 2, 3, 5, 10)], BY_INSTANCE),
     ("Split MNIST", "split-mnist", ["task-IL", "domain-IL", "class-IL"], LIFELONG),
 ]
 
