@@ -454,6 +454,10 @@ def test_the_demo_of_mas_is_lived(monkeypatch, tmp_path):
     pool = build({str(i): images[20 * i : 20 * i + 20] for i in range(10)})
     stream = streams.split(pool, pool, 2, scenario="task")
     monkeypatch.setattr(mas_demo.Lifelong, "contexts", lambda self: stream)
+    last = mas_demo.pairs()[4]
+    for label, digit in ((8, 9), (9, 0)):
+        pixels = last.x[last.y == label] * 0.3081 + 0.1307
+        torch.testing.assert_close(pixels, images[20 * digit : 20 * digit + 20] / 255)
     scores = cell.measure(0, scale=1 / 400, tasks=0, runs=tmp_path, progress=False)
     assert scores.of_tasks.shape == (4,)
     again = cell.measure(0, scale=1 / 400, tasks=0, runs=tmp_path / "again", progress=False)
