@@ -7,6 +7,7 @@ from quickstudy.learners.replay import Replay
 from quickstudy.learners.stepwise import Stepwise
 
 
-def lwf(learner: Stepwise, *, temperature: float = 2.0) -> Replay:
-    """Around a learner that takes steps: replay of the present, distilled, with the paper's temperature."""
-    return Replay(learner, Present(), temperature=temperature)
+def lwf(learner: Stepwise, *, temperature: float = 2.0, averaged: bool = False) -> Replay:
+    """Around a learner that takes steps: replay of the present, distilled, with the paper's temperature. ``averaged``:
+    over classes, too, as in the code of the Split MNIST rows of van de Ven & Tolias (2018)."""
+    return Replay(learner, Present(), temperature=temperature, averaged=averaged)

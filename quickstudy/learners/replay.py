@@ -20,16 +20,19 @@ class Replay(Around):
 
     In the t-th context the loss is 1/t · of the present + (1 - 1/t) · of as many examples that the memory draws. Where
     it does not know their classes, the learner as it was before this context tells them: the likeliest class, or,
-    with a ``temperature`` T, all probabilities of logits / T, times T² (distillation; Hinton et al., 2015).
+    with a ``temperature`` T, all probabilities of logits / T, times T² (distillation; Hinton et al., 2015): a sum over
+    classes, or with ``averaged`` a mean, as van de Ven & Tolias (2018) have it, which weighs less the more there are.
     """
 
-    def __init__(self, learner: Stepwise, memory: Memory, *, temperature: float | None = None) -> None:
+    def __init__(
+        self, learner: Stepwise, memory: Memory, *, temperature: float | None = None, averaged: bool = False
+    ) -> None:
         super().__init__(learner)
         if temperature is not None and not temperature > 0:
             raise ValueError(f"a temperature is above 0, got {temperature}")
         if temperature is not None and memory.labelled:
             raise ValueError("these examples have their own labels, and no learner to distil; leave temperature out")
-        self.memory, self.temperature = memory, temperature
+        self.memory, self.temperature, self.averaged = memory, temperature, averaged
 
     def init(self, way: int) -> Kept:
         return kept(self.learner.init(way), self.memory.init(way))
@@ -54,7 +57,8 @@ class Mixed(StepObjective):
 
     def __init__(self, objective: StepObjective, learner: Replay, state: Kept, support: Examples, share: float) -> None:
         self.objective, self.share = objective, share
-        self.memory, self.past, self.temperature = learner.memory, state.past, learner.temperature
+        self.memory, self.past = learner.memory, state.past
+        self.temperature, self.averaged = learner.temperature, learner.averaged
         way = len(learner.counts(state))
         self.teacher, self.taught = learner.module(way), learner.weights(state)
         self.groups = groups(learner, state, support)
@@ -82,7 +86,8 @@ class Mixed(StepObjective):
             answers = said.masked_fill(~old, -torch.inf).argmax(1)
             return -log_p.gather(1, answers[:, None]).mean()
         p = (said.masked_fill(~old, -torch.inf) / t).softmax(1)
-        return -t * t * (p * log_p.masked_fill(~old, 0.0)).sum(1).mean()
+        loss = -t * t * (p * log_p.masked_fill(~old, 0.0)).sum(1).mean()
+        return loss / new.sum() if self.averaged else loss
 
 
 def groups(learner: Stepwise, state: Any, support: Examples) -> list[tuple[Tensor, Tensor]]:

@@ -31,7 +31,7 @@ CELLS: list[LifeCell] = [
     ),
     *(_cell("SI", "", "si", s, strength=SI[s]) for s in SCENARIOS),
     *(_cell("offline (joint)", "", "joint", s) for s in SCENARIOS),
-    *(_cell("LwF", "", "lwf", s) for s in SCENARIOS),
+    *(_cell("LwF", "", "lwf", s, averaged=True) for s in SCENARIOS),
     *(_cell("DGR", "VAE", "generative", s) for s in SCENARIOS),
     *(_cell("DGR + distillation", "VAE", "generative", s, temperature=2.0) for s in SCENARIOS),
 ]

@@ -11,6 +11,7 @@ from quickstudy.core import Examples
 from quickstudy.learners.continual import Continual, Fit
 from quickstudy.learners.ewc import EWC
 from quickstudy.learners.quadratic import Penalized, nothing
+from quickstudy.learners.replay import Mixed
 from quickstudy.learners.stepwise import StepObjective
 from quickstudy.nets.mlp import mlp
 from quickstudy.rules import adam, sgd
@@ -99,6 +100,20 @@ def test_a_context_of_padding_teaches_nothing(name, stream):
     if name not in ("alone", "joint"):  # which learn again what they hold, or nothing
         x = stream.exam(0).x
         assert torch.equal(learner.predict(after, x), learner.predict(state, x))
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_distillation_holds_to_what_the_old_learner_said(averaged, stream):
+    """The formula of Hinton et al. (2015), the two classes of the second context being new to the old learner."""
+    learner = learners.lwf(base(), temperature=2.0, averaged=averaged)
+    state = lived(learner, stream, contexts=1)
+    now = {name: w + 0.1 * torch.randn_like(w) for name, w in learner.weights(state).items()}
+    x, module = stream[1].x, learner.module(stream.way)
+    found = Mixed(Fit(learner.learner, state.inner), learner, state, stream[1], 0.5)._taught(now, x)
+    said, says = (torch.func.functional_call(module, w, (x,)) for w in (learner.weights(state), now))
+    p, log_q = (said[:, :2] / 2).softmax(1), (says[:, :4] / 2).log_softmax(1)[:, :2]
+    expected = -4 * (p * log_q).sum(1).mean() / (4 if averaged else 1)
+    torch.testing.assert_close(found, expected)
 
 
 def test_steps_in_place_are_those_of_the_rule(stream):
