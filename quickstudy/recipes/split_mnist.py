@@ -2,9 +2,9 @@
 
 Protocol: two hidden layers of 400; Adam with 0.001; 2,000 steps of 128 examples a context, as many replayed; of the
 60,000 training digits the last 5,000 are for validation, by which a strength is chosen where there are several. Every
-seed but 0 deals the digits to the contexts in an order of its own. The rows of Hsu et al. have pairs in order and 4
-passes, about 350 steps. Their penalties and that of SI have no ½: what is a strength of 1 there is 2 here. The published
-distillation is averaged over classes, so that it weighs less in class-IL; our generative replay distils in full.
+seed but 0 deals the digits to the contexts in an order of its own. The published distillation is averaged over classes,
+so that it weighs less in class-IL; our generative replay distils in full. The rows of Hsu et al. have pairs in order
+and 4 passes, about 350 steps. Their penalties and that of SI have no ½: what is a strength of 1 there is 2 here.
 """
 
 from __future__ import annotations
