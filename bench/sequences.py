@@ -9,7 +9,6 @@ sides are held against each other in double precision first.
 from __future__ import annotations
 
 import argparse
-import copy
 import functools
 import time
 from collections.abc import Callable
@@ -23,7 +22,6 @@ from torch import Tensor, nn
 from quickstudy import batching, devices, learners, tree
 from quickstudy.checks.tools import cast, double
 from quickstudy.core import Examples, Learner, TraceLoss, cross_entropy
-from quickstudy.nets.cells import Cell
 
 WAY, LENGTH, SHAPE = 5, 50, (1, 20, 20)
 ROUNDS = 12
@@ -60,8 +58,6 @@ def together(learner: Learner, streams: Examples) -> Part:
 
 def looped(learner: Learner, streams: Examples) -> Part:
     """Task by task and step by step."""
-    learner = copy.deepcopy(learner)
-    learner.cell.run = functools.partial(Cell.run, learner.cell)
     objective, weights = TraceLoss(WAY), batching.trainable(learner)
     return accumulated(weights, lambda stream: objective(learner, stream), streams)
 

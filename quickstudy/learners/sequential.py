@@ -6,6 +6,7 @@ What such a net learns from a task is whatever it keeps in its state; nothing sa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -15,6 +16,8 @@ from quickstudy import tree
 from quickstudy.core import Examples, Learner, Objective, TraceLoss
 from quickstudy.nets.cells import Cell
 from quickstudy.nets.codes import Code
+
+Run = Callable[[Tensor, Any], tuple[Tensor, Any]]
 
 
 class Read(NamedTuple):
@@ -63,10 +66,10 @@ class Sequential(Learner[Read]):
         return self._said(self.init(way), support)
 
     def adapt_all(self, support: Examples, way: int) -> Read:
-        return self._read(self._starts(len(support.x), way), support)[1]
+        return self._read(self._starts(len(support.x), way), support, self.cell.sweep)[1]
 
     def trace_all(self, support: Examples, way: int) -> Tensor:
-        return self._said(self._starts(len(support.x), way), support)
+        return self._said(self._starts(len(support.x), way), support, self.cell.sweep)
 
     def objective(self, way: int) -> Objective:
         return TraceLoss(way)
@@ -81,10 +84,11 @@ class Sequential(Learner[Read]):
     def _starts(self, count: int, way: int) -> Read:
         return tree.map(lambda leaf: leaf.expand(count, *leaf.shape), self.init(way))
 
-    def _said(self, state: Read, support: Examples) -> Tensor:
-        return self.code.logits(self.last(self._read(state, support)[0]))
+    def _said(self, state: Read, support: Examples, run: Run | None = None) -> Tensor:
+        return self.code.logits(self.last(self._read(state, support, run)[0]))
 
-    def _read(self, state: Read, support: Examples) -> tuple[Tensor, Read]:
+    def _read(self, state: Read, support: Examples, run: Run | None = None) -> tuple[Tensor, Read]:
+        """One task is read step by step, so that it can be mapped; many, which nobody maps, in one go."""
         inputs, label = self.inputs(state, support)
-        outputs, net = self.cell.run(inputs, tree.map(lambda leaf: leaf.to(inputs), state.net))
+        outputs, net = (run or self.cell.run)(inputs, tree.map(lambda leaf: leaf.to(inputs), state.net))
         return outputs, Read(net, label)

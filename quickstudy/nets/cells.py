@@ -37,6 +37,10 @@ class Cell(nn.Module, ABC):
             outputs.append(output)
         return torch.stack(outputs, -2), state
 
+    def sweep(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """The same in one go, where a cell has a way to; it need not be mapped over tasks."""
+        return self.run(x, state)
+
 
 class Recurrent(Cell):
     """A long short-term memory; its state is output and cell."""
@@ -56,8 +60,8 @@ class Recurrent(Cell):
         carry = self.cell.step(projected, state)
         return carry[0], carry
 
-    def run(self, x: Tensor, state: Carry) -> tuple[Tensor, Carry]:
-        return self.cell.run(x, state)
+    def sweep(self, x: Tensor, state: Carry) -> tuple[Tensor, Carry]:
+        return self.cell.sweep(x, state)
 
 
 class FeedForward(Cell):

@@ -49,7 +49,7 @@ class LSTMCell(nn.Module):
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         return o.sigmoid() * c.tanh(), c
 
-    def run(self, x: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+    def sweep(self, x: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """(..., n, hidden) along the sequences (..., n, inputs), and the carry after them, by PyTorch's one kernel for
         all steps. It cannot be mapped, nor differentiated twice."""
         axes, (n, inputs) = x.shape[:-2], x.shape[-2:]

@@ -15,10 +15,11 @@ def test_a_recurrent_cell_is_pytorch_s_over_sequences_with_an_axis_of_their_own(
         peer.bias_ih_l0.copy_(cell.cell.bias)
         peer.bias_hh_l0.zero_()
     x = torch.randn(2, 5, 3, dtype=torch.float64)
-    outputs, (h, c) = cell.run(x, cell.start(x[:, 0]))
     expected, (last, inner) = peer(x)
-    torch.testing.assert_close(outputs, expected)
-    torch.testing.assert_close((h, c), (last[0], inner[0]))
+    for way in (cell.run, cell.sweep):
+        outputs, (h, c) = way(x, cell.start(x[:, 0]))
+        torch.testing.assert_close(outputs, expected)
+        torch.testing.assert_close((h, c), (last[0], inner[0]))
 
 
 @pytest.mark.parametrize("make", [Recurrent, FeedForward])
