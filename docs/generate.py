@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from quickstudy.experiment import VALIDATION_TASKS
 from quickstudy.files import write
 from quickstudy.recipes import TABLES
 from quickstudy.recipes.cells import read_results, worded
@@ -205,15 +206,19 @@ def _notes(cells: Any) -> list[str]:
 
 
 def _by_budget() -> list[str]:
-    """A row for each training that was examined on its way, by its first seed that was; cells may share one."""
+    """A row for each training whose accuracy was taken on its way, by its first such seed; cells may share one."""
     rows: dict[str, str] = {}
-    for cell in (cell for table in TABLES for cell in _ordered(table)):
+    every = (cell for table in TABLES for cell in _ordered(table))
+    for cell in (cell for cell in every if cell["metric"] == "accuracy_percent"):
         curves = [one["curve"] for one in cell["by_seed"].values() if "curve" in one]
         if curves and cell["training"] not in rows:
             what = ", ".join(filter(None, (cell["method"], cell["variant"], cell["setting"])))
             told = ", ".join(f"{step:,}: {100 * score:.1f}" for step, score in curves[0])
             rows[cell["training"]] = f"| {cell['table']} | {what} | {told} |"
-    head = ["| table | trained for | accuracy on 60 validation tasks, %, by step |", "| --- " * 3 + "|"]
+    head = [
+        f"| table | trained for | accuracy on {VALIDATION_TASKS} validation tasks, %, by step |",
+        "| --- " * 3 + "|",
+    ]
     return head + list(rows.values())
 
 
