@@ -46,7 +46,7 @@ def _cells(method: str, variant: str, asked: Experiment, *, trained: bool = True
 
 
 CELLS = [
-    *_cells("MANN", ONE_HOT, replace(FIVE, learner="mann", batch=32, steps=3125)),
+    *_cells("MANN", ONE_HOT, replace(FIVE, learner="mann", steps=16_000)),
     *_cells("LSTM", ONE_HOT, replace(FIVE, learner="lstm", steps=100_000)),
     *_cells("feedforward", ONE_HOT, replace(FIVE, learner="feedforward", steps=625)),
     *_cells("MANN LRUA, LSTM controller", STRINGS, replace(FIFTEEN, learner="mann", steps=1250)),
