@@ -205,21 +205,32 @@ def _notes(cells: Any) -> list[str]:
     return [f"- {name}: {', '.join(sorted(values))}" for name, values in facts.items() if values]
 
 
+def curves() -> list[tuple[str, str, list[list[float]]]]:
+    """(table, name, [step, accuracy]) of each training whose accuracy was taken on its way, by its first such seed."""
+    found = []
+    for table in TABLES:
+        cells = [cell for cell in _ordered(table) if cell["metric"] == "accuracy_percent"]
+        for training in dict.fromkeys(cell["training"] for cell in cells):
+            of = [cell for cell in cells if cell["training"] == training]
+            taken = [one["curve"] for one in of[0]["by_seed"].values() if "curve" in one]
+            words = of[0]["method"], of[0]["variant"], of[0]["setting"] if len(of) == 1 else ""
+            if taken:
+                found.append((table, ", ".join(filter(None, words)), taken[0]))
+    return found
+
+
 def _by_budget() -> list[str]:
-    """A row for each training whose accuracy was taken on its way, by its first such seed; cells may share one."""
-    rows: dict[str, str] = {}
-    every = (cell for table in TABLES for cell in _ordered(table))
-    for cell in (cell for cell in every if cell["metric"] == "accuracy_percent"):
-        curves = [one["curve"] for one in cell["by_seed"].values() if "curve" in one]
-        if curves and cell["training"] not in rows:
-            what = ", ".join(filter(None, (cell["method"], cell["variant"], cell["setting"])))
-            told = ", ".join(f"{step:,}: {100 * score:.1f}" for step, score in curves[0])
-            rows[cell["training"]] = f"| {cell['table']} | {what} | {told} |"
+    """The picture, and a row for each training."""
+    told = (
+        (table, name, ", ".join(f"{k:,}: {100 * score:.1f}" for k, score in curve)) for table, name, curve in curves()
+    )
     head = [
+        "![Errors on validation tasks by the steps of training](by-budget.png)",
+        "",
         f"| table | trained for | accuracy on {VALIDATION_TASKS} validation tasks, %, by step |",
         "| --- " * 3 + "|",
     ]
-    return head + list(rows.values())
+    return head + ["| " + " | ".join(row) + " |" for row in told]
 
 
 def _speed(benches: Any) -> list[str]:

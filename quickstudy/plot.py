@@ -160,6 +160,27 @@ def by_size(
     return figure
 
 
+def by_budget(panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]]) -> Figure:
+    """A panel for each title with a line for each name through (step, accuracy): what is still answered wrongly, in
+    per cent, on logarithmic axes, where steady learning is a straight line."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    figure = _figure(4.6 * len(panels), 3.4)
+    for axes, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for i, (name, points) in enumerate(lines.items()):
+            step, right = np.array(points).T
+            axes.plot(step, 100 * (1 - right), color=tones.category(i), label=name, marker="o", markersize=3)
+        axes.set(xlabel="steps of training", ylabel="wrong answers, %", xscale="log", yscale="log")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter("{x:,g}")
+            axis.set_minor_formatter(NullFormatter())
+        axes.set_title(title, fontsize=10, parse_math=False)
+        _literal(axes.legend(frameon=False, fontsize=7).get_texts())
+        _plain(axes)
+    return figure
+
+
 class Panel(NamedTuple):
     """Learning curves beside each other: of each name (k,) places along the axis and (problems, k) losses there."""
 

@@ -145,3 +145,12 @@ def test_lines_by_size_keep_their_colours_over_panels():
     assert first.lines[0].get_xydata().tolist() == [[20, 0.1], [40, 0.5]]
     assert second.lines[0].get_color() == first.lines[1].get_color() != first.lines[0].get_color()
     assert drawn(figure)
+
+
+def test_what_is_answered_wrongly_by_budget():
+    figure = plot.by_budget({"episodes": {"SNAIL": [[10, 0.5], [100, 0.95]]}, "streams": {"$LSTM": [[20, 0.25]]}})
+    first, second = figure.axes
+    np.testing.assert_allclose(first.lines[0].get_xydata(), [[10, 50], [100, 5]])
+    assert first.get_xscale() == first.get_yscale() == "log"
+    assert second.get_legend().get_texts()[0].get_text() == "$LSTM"
+    assert drawn(figure)
