@@ -227,8 +227,8 @@ def _by_budget() -> list[str]:
     head = [
         "![Errors on validation tasks by the steps of training](by-budget.png)",
         "",
-        "Validation tasks have as many classes as those of the training (20 at most). The rate falls to 0 with the last "
-        "step: where a line ends flat, a longer training would still go on.",
+        "Validation tasks have as many classes as those of the training (20 at most). The rate falls to 0 at the last",
+        "step: a line that ends flat says nothing of a longer training.",
         "",
         f"| table | trained for | accuracy on {VALIDATION_TASKS} validation tasks, %, by step |",
         "| --- " * 3 + "|",
