@@ -50,7 +50,7 @@ CELLS = [
     *_cells("LSTM", ONE_HOT, replace(FIVE, learner="lstm", steps=100_000)),
     *_cells("feedforward", ONE_HOT, replace(FIVE, learner="feedforward", steps=625)),
     *_cells("MANN LRUA, LSTM controller", STRINGS, replace(FIFTEEN, learner="mann", steps=1250)),
-    *_cells("LSTM", STRINGS, replace(FIFTEEN, learner="lstm", steps=10_000)),
+    *_cells("LSTM", STRINGS, replace(FIFTEEN, learner="lstm", steps=6_000)),
     *_cells("kNN, raw pixels", FEWER, PIXELS, trained=False),
     *_cells("kNN, raw pixels", STRINGS, replace(PIXELS, way=15), trained=False),
 ]
