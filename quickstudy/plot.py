@@ -165,7 +165,7 @@ def by_budget(panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]]) -> 
     per cent, on logarithmic axes, where steady learning is a straight line."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    figure = _figure(4.6 * len(panels), 3.4)
+    figure = _figure(4.6 * len(panels), 3.0 + 0.2 * max(map(len, panels.values())))
     for axes, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         for i, (name, points) in enumerate(lines.items()):
             step, right = np.array(points).T
@@ -176,7 +176,7 @@ def by_budget(panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]]) -> 
             axis.set_major_formatter("{x:,g}")
             axis.set_minor_formatter(NullFormatter())
         axes.set_title(title, fontsize=10, parse_math=False)
-        _literal(axes.legend(frameon=False, fontsize=7).get_texts())
+        _literal(axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), frameon=False, fontsize=8).get_texts())
         _plain(axes)
     return figure
 
