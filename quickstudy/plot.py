@@ -171,8 +171,8 @@ def by_budget(panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]]) -> 
             step, right = np.array(points).T
             axes.plot(step, 100 * (1 - right), color=tones.category(i), label=name, marker="o", markersize=3)
         axes.set(xlabel="steps of training", ylabel="wrong answers, %", xscale="log", yscale="log")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        for axis, ticks in ((axes.xaxis, (1,)), (axes.yaxis, (1, 2, 5))):
+            axis.set_major_locator(LogLocator(subs=ticks))
             axis.set_major_formatter("{x:,g}")
             axis.set_minor_formatter(NullFormatter())
         axes.set_title(title, fontsize=10, parse_math=False)
