@@ -212,7 +212,7 @@ def curves() -> list[tuple[str, str, list[list[float]]]]:
         cells = [cell for cell in _ordered(table) if cell["metric"] == "accuracy_percent"]
         for training in dict.fromkeys(cell["training"] for cell in cells):
             of = [cell for cell in cells if cell["training"] == training]
-            taken = [one["curve"] for one in of[0]["by_seed"].values() if "curve" in one]
+            taken = [one["curve"] for cell in of for one in cell["by_seed"].values() if "curve" in one]
             words = of[0]["method"], of[0]["variant"], of[0]["setting"] if len(of) == 1 else ""
             if taken:
                 found.append((table, ", ".join(filter(None, words)), taken[0]))
