@@ -1,7 +1,7 @@
 """Omniglot by networks that read the support: further rows of the table of ``omniglot_fewshot``.
 
 SNAIL was published after a million iterations of 32 sequences with one query each at a rate of 0.0001, some 32 million
-queries. These cells read a few thousand batches, with several queries a class, at a larger rate that falls;
+queries. These cells read some thousand batches, with three queries a class, at a larger rate that falls;
 ``metrics.json`` in a run has the accuracy on validation tasks at ten points on the way. Meta Networks were published on
 an older split than this one.
 """
@@ -15,7 +15,7 @@ from quickstudy.recipes.cells import Cell
 from quickstudy.recipes.omniglot_fewshot import SETTINGS, TABLE
 
 READING = Experiment(data="omniglot", split="random", size=28, query=3, precision="auto")
-STEPS = {(5, 1): 4000, (5, 5): 1500, (20, 1): 2000, (20, 5): 600}
+STEPS = {(5, 1): 4000, (5, 5): 1500, (20, 1): 2000, (20, 5): 3000}
 WAYS = {5: 1500, 10: 1000, 15: 700, 20: 500}  # steps of Meta Networks
 
 
