@@ -72,7 +72,7 @@ class Sequential(Learner[Read]):
         return self._said(self._starts(len(support.x), way), support, self.cell.sweep)
 
     def objective(self, way: int) -> Objective:
-        return TraceLoss(way)
+        return CodeLoss(way)
 
     def inputs(self, state: Read, support: Examples) -> tuple[Tensor, Tensor]:
         """(..., n, pixels + width) what the cell reads, and the (..., width) label that is left for the next step."""
@@ -84,11 +84,36 @@ class Sequential(Learner[Read]):
     def _starts(self, count: int, way: int) -> Read:
         return tree.map(lambda leaf: leaf.expand(count, *leaf.shape), self.init(way))
 
+    def loss(self, stream: Examples, way: int) -> Tensor:
+        """The mean cross-entropy of ``trace``."""
+        return self.code.loss(self._outputs(self.init(way), stream), stream.y)
+
+    def loss_all(self, streams: Examples, way: int) -> Tensor:
+        """(t,) likewise of ``trace_all``."""
+        return self.code.loss(self._outputs(self._starts(len(streams.x), way), streams, self.cell.sweep), streams.y)
+
     def _said(self, state: Read, support: Examples, run: Run | None = None) -> Tensor:
-        return self.code.logits(self.last(self._read(state, support, run)[0]))
+        return self.code.logits(self._outputs(state, support, run))
+
+    def _outputs(self, state: Read, support: Examples, run: Run | None = None) -> Tensor:
+        """(..., n, width) numbers of the code."""
+        said: Tensor = self.last(self._read(state, support, run)[0])
+        return said
 
     def _read(self, state: Read, support: Examples, run: Run | None = None) -> tuple[Tensor, Read]:
         """One task is read step by step, so that it can be mapped; many, which nobody maps, in one go."""
         inputs, label = self.inputs(state, support)
         outputs, net = (run or self.cell.run)(inputs, tree.map(lambda leaf: leaf.to(inputs), state.net))
         return outputs, Read(net, label)
+
+
+class CodeLoss(TraceLoss):
+    """The loss of a ``Sequential`` learner on a stream, by its code, which need not spell every label out."""
+
+    def __call__(self, learner: Learner, stream: Examples) -> Tensor:
+        assert isinstance(learner, Sequential)
+        return learner.loss(stream, self.way)
+
+    def over(self, learner: Learner, streams: Examples) -> Tensor:
+        assert isinstance(learner, Sequential)
+        return learner.loss_all(streams, self.way)

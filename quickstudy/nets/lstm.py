@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 Carry = tuple[Tensor, Tensor]  # (..., hidden) output and cell
+NARROW = 64  # gates of fewer units are worth a copy: in short pieces of longer rows a sigmoid takes ten times as long
 
 
 class LSTMCell(nn.Module):
@@ -45,7 +46,8 @@ class LSTMCell(nn.Module):
     def step(self, projected: Tensor, carry: Carry) -> Carry:
         """The rest of a step, which needs the carry."""
         h, c = carry
-        i, f, g, o = (projected + h @ self.weight_hh.mT).chunk(4, dim=-1)
+        gates = (projected + h @ self.weight_hh.mT).chunk(4, dim=-1)
+        i, f, g, o = (gate.contiguous() for gate in gates) if self.hidden < NARROW else gates
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         return o.sigmoid() * c.tanh(), c
 
