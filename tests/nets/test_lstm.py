@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from quickstudy.nets.lstm import BiLSTM, LSTMCell, unroll
+from quickstudy.nets.lstm import NARROW, BiLSTM, LSTMCell, unroll
 
 
 def copied(cell: LSTMCell, theirs: nn.Module, suffix="") -> None:
@@ -15,10 +15,11 @@ def copied(cell: LSTMCell, theirs: nn.Module, suffix="") -> None:
         getattr(theirs, f"bias_hh{suffix}").zero_()
 
 
-def test_a_step_equals_that_of_torch():
-    ours, theirs = LSTMCell(3, 4).double(), nn.LSTMCell(3, 4).double()
+@pytest.mark.parametrize("hidden", [4, NARROW])
+def test_a_step_equals_that_of_torch(hidden):
+    ours, theirs = LSTMCell(3, hidden).double(), nn.LSTMCell(3, hidden).double()
     copied(ours, theirs)
-    x, carry = torch.randn(5, 3).double(), (torch.randn(5, 4).double(), torch.randn(5, 4).double())
+    x, carry = torch.randn(5, 3).double(), (torch.randn(5, hidden).double(), torch.randn(5, hidden).double())
     for a, b in zip(ours(x, carry), theirs(x, carry), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
 
