@@ -213,7 +213,8 @@ def curves() -> list[tuple[str, str, list[list[float]]]]:
         for training in dict.fromkeys(cell["training"] for cell in cells):
             of = [cell for cell in cells if cell["training"] == training]
             taken = [one["curve"] for cell in of for one in cell["by_seed"].values() if "curve" in one]
-            words = of[0]["method"], of[0]["variant"], of[0]["setting"] if len(of) == 1 else ""
+            settings = {cell["setting"] for cell in of}
+            words = of[0]["method"], of[0]["variant"], of[0]["setting"] if len(settings) == 1 else ""
             if taken:
                 found.append((table, ", ".join(filter(None, words)), taken[0]))
     return found
