@@ -3,7 +3,7 @@
 The published MAML rows normalize queries together (transductive), and so do the cells that answer them; beside them are
 inductive ones: the same trainings with statistics averaged over training tasks, and ones with those of the support.
 The authors train for 60,000 updates of 32 tasks (16 at 20 ways) with as many queries as shots; these cells take fewer
-and far smaller ones, of 5 queries a class: an hour of a core goes further in many small updates than in few large ones.
+and far smaller ones, of 5 queries a class.
 """
 
 from __future__ import annotations

@@ -58,7 +58,10 @@ def test_the_loss_is_that_of_every_step(name, streams):
     loss, _ = batching.gradients(learner, learner.objective(3), streams)
     with torch.no_grad():
         said = learner.trace_all(streams, 3).log_softmax(-1)
-    torch.testing.assert_close(loss, -said.gather(-1, streams.y[..., None]).mean())
+        alone = learner.objective(3)(learner, tree.index(streams, 0))
+    losses = -said.gather(-1, streams.y[..., None])
+    torch.testing.assert_close(loss, losses.mean())
+    torch.testing.assert_close(alone, losses[0].mean())
 
 
 @every
