@@ -19,13 +19,12 @@ from quickstudy.recipes.reread import Reread
 MAML = Experiment(learner="maml", data="omniglot", split="random", size=28, calibrated=False)
 FIVE = {"steps": 1, "test_steps": 3, "rate": 0.4}  # inner loop, by way
 TWENTY = {"steps": 5, "test_steps": 5, "rate": 0.1}
-STEPS = {(5, 1): 24_000, (5, 5): 12_000, (20, 1): 3_000, (20, 5): 2_000}
+BUDGETS = {(5, 1): (24_000, 4), (5, 5): (12_000, 2), (20, 1): (5_000, 1), (20, 5): (2_000, 1)}  # updates, tasks each
 
 
 def _asked(way: int, shot: int, **options: Any) -> Experiment:
-    inner = FIVE if way == 5 else TWENTY
-    batch = 4 if way == 5 else 2
-    return replace(MAML, way=way, shot=shot, query=5, batch=batch, steps=STEPS[way, shot], options=inner | options)
+    inner, (steps, batch) = FIVE if way == 5 else TWENTY, BUDGETS[way, shot]
+    return replace(MAML, way=way, shot=shot, query=5, batch=batch, steps=steps, options=inner | options)
 
 
 def _maml(
