@@ -32,6 +32,23 @@ def test_rates_by_layer_are_those_of_parameter_groups(decoupled, weights, follow
     follow(rule, optimizer, weights)
 
 
+def test_a_mean_whose_gradient_has_stopped_comes_to_nothing_and_the_weights_are_those_of_torch():
+    """Left alone it stays subnormal for ever, and slow on a CPU."""
+    start = torch.randn(1000)
+    theirs, ours = start.clone().requires_grad_(), {"w": start.clone()}
+    optimizer, rule = torch.optim.Adam([theirs], lr=1e-3, fused=True), rules.adam(1e-3)
+    memory = rule.init(ours)
+    for step in range(1100):
+        grad = torch.randn(1000) * (step < 5 or torch.arange(1000) < 500)
+        theirs.grad = grad
+        optimizer.step()
+        memory = rule.move({"w": grad}, memory, ours, torch.zeros(()))
+    assert bool((optimizer.state[theirs]["exp_avg"][500:] != 0).all())
+    assert not memory.mean["w"][500:].any()
+    assert memory.mean["w"][:500].equal(optimizer.state[theirs]["exp_avg"][:500])
+    assert ours["w"].equal(theirs.detach())
+
+
 def test_in_single_precision_too_the_start_is_corrected_exactly():
     """The trap: 1 - 0.999^t from float32 numbers has four digits at the first step."""
     w, g = {"w": torch.zeros(5)}, {"w": torch.tensor([1e-5, 1e-3, 0.1, 1.0, 100.0])}
