@@ -12,7 +12,7 @@ from quickstudy.lives import Lifelong
 from quickstudy.recipes.lives import SCENARIOS, LifeCell
 
 TABLE = "permuted-mnist"
-EWC = {"task": 500.0, "domain": 500.0, "class": 1.0}
+EWC = {"task": 500.0, "domain": 100.0, "class": 1.0}
 ONLINE = {"task": (500.0, 0.8), "domain": (1000.0, 0.9), "class": (5.0, 1.0)}  # strength, decay
 SI = {"task": 10.0, "domain": 10.0, "class": 0.2}
 
