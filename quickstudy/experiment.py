@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from quickstudy import data, devices, learners, outer, parallel
 from quickstudy.core import Learner
 from quickstudy.data import Splits
 from quickstudy.data.pool import Pool
-from quickstudy.evaluate import accuracy
+from quickstudy.evaluate import accuracies
 from quickstudy.files import FileProblem
-from quickstudy.instances import accuracy as stream_accuracy
+from quickstudy.instances import accuracies as of_streams
 from quickstudy.storage import Run
 from quickstudy.tasks import Batches, Episodes, Sequences, batches, episodes, sequences
 from quickstudy.train import Progress, calibrate, outer_optimizer, pace, slow_weights, train
@@ -82,14 +83,14 @@ class Experiment:
         way = usual_way(learner, self.way, min(20, len(splits.valid)))
         return episodes(splits.valid, way, self.shot, min(self.query, 5))
 
-    def score(self, splits: Splits, learner: Learner) -> float:
-        """Accuracy on validation tasks."""
+    def scores(self, splits: Splits, learner: Learner) -> np.ndarray:
+        """(VALIDATION_TASKS,) the accuracy on each validation task."""
         if self.calibrated:
             calibrate(learner, self.tasks(splits, learner), CALIBRATION)
         exam = self.validation(splits, learner)
         if isinstance(exam, Sequences):
-            return stream_accuracy(learner, exam, VALIDATION_TASKS)
-        return accuracy(learner, exam, VALIDATION_TASKS)
+            return of_streams(learner, exam, VALIDATION_TASKS)
+        return accuracies(learner, exam, VALIDATION_TASKS)
 
     def run(self, folder: Path, *, minutes: float | None = None, progress: bool = False) -> tuple[Learner, Progress]:
         """Trains into the folder, or goes on with what the folder holds. A time budget is turned into steps once."""
@@ -123,7 +124,7 @@ class Experiment:
             rate=self.rate,
             estimator=outer.estimator(self.estimator),
             optimizer=self.optimizer,
-            validate=lambda module: self.score(splits, module),
+            validate=lambda module: self.scores(splits, module),
             validations=self.validations,
             precision=self.precision,
             seed=self.seed,
@@ -136,7 +137,7 @@ class Experiment:
         """The same with as many steps as fit the minutes here, validation included: measured once, then kept."""
         trial = copy.deepcopy(learner)
         begun = time.perf_counter()
-        self.score(splits, trial)
+        self.scores(splits, trial)
         left = 60 * minutes - self.validations * (time.perf_counter() - begun)
         tasks, how = self.tasks(splits, learner), outer.estimator(self.estimator)
         each = pace(trial, tasks, batch=self.batch, precision=self.precision, estimator=how)

@@ -72,10 +72,10 @@ def instances(
     )
 
 
-def accuracy(learner: Learner, streams: Sequences, count: int) -> float:
-    """The share of all steps that is right on the first ``count`` streams, and nothing else: for validation."""
+def accuracies(learner: Learner, streams: Sequences, count: int) -> np.ndarray:
+    """(count,) the share of steps that is right on each of the first streams, and nothing else: for validation."""
     answers = _answered(learner, streams, count)
-    return sum(float((said == items.y).double().mean(1).sum()) for items, said in answers) / count
+    return np.concatenate([(said == items.y).double().mean(1).cpu().numpy() for items, said in answers])
 
 
 def meetings(y: np.ndarray) -> np.ndarray:

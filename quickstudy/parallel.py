@@ -11,11 +11,14 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+Agreed = TypeVar("Agreed", float, np.ndarray)
 PATIENCE = 2.0  # seconds in which the first process can say what stops all of them
 
 
@@ -86,14 +89,14 @@ def average(parts: list[Tensor], count: int) -> list[Tensor]:
     return [torch.empty_like(part).copy_(piece.view(part.shape)) for part, piece in zip(parts, pieces, strict=True)]
 
 
-def agreed(value: float) -> float:
-    """The first process's value, which the others wait for."""
+def agreed(value: Agreed) -> Agreed:
+    """The first process's number or array, which the others wait for."""
     if size() == 1:
         return value
     said = torch.tensor(value, dtype=torch.float64, device=_where())
     with _reached():
         dist.broadcast(said, 0)
-    return said.item()
+    return said.cpu().numpy() if isinstance(value, np.ndarray) else said.item()
 
 
 def wait() -> None:

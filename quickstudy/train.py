@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from quickstudy import batching, devices, parallel, tree
+from quickstudy import batching, devices, metrics, parallel, tree
 from quickstudy.core import Learner, Objective, Tasks
 from quickstudy.nets.norm import BatchNorm, recording
 from quickstudy.outer import Estimator, Unroll
 from quickstudy.storage import Run
 
 L = TypeVar("L", bound=Learner)
+Validate = Callable[[Any], float | np.ndarray]
 RECORDS = 200  # points of a learning curve
 SHARE = 0.02  # of the time, at most, that goes to writing checkpoints
 
@@ -35,7 +38,8 @@ class Progress:
     step: int = 0
     seconds: float = 0.0
     curve: list[dict[str, float]] = field(default_factory=list)  # {"step", "loss"} and, at validations, "score"
-    best: dict[str, float] | None = None  # {"step", "score"}
+    best: dict[str, float] | None = None  # {"step", "score"} of the weights that are kept
+    top: list[float] = field(default_factory=list)  # the highest validation so far, task by task
 
 
 def train(
@@ -48,7 +52,7 @@ def train(
     objective: Objective | None = None,
     estimator: Estimator | None = None,
     optimizer: str = "adam",
-    validate: Callable[[Any], float] | None = None,
+    validate: Validate | None = None,
     validations: int = 10,
     precision: str = "float32",
     clip: float | None = None,
@@ -62,8 +66,11 @@ def train(
     Step ``s`` reads the tasks ``s * batch ...``; the rate falls from ``rate`` to 0, along a half cosine with "adam",
     linearly with "sgd", the plain descent that Reptile was published with; "adam-constant" keeps it. Unless another
     ``estimator`` is given, the gradients are exact. Gradients longer than ``clip`` are scaled to that length.
-    ``validate(learner)`` scores it ``validations`` times, higher is better, and the best weights are kept (without
-    it, the last). With a ``run``, a killed training goes on from its folder to the same weights, bit for bit.
+    ``validate(learner)`` scores it ``validations`` times, higher is better, by a number or by one for each of the same
+    tasks. Kept are the latest weights that are as good as the best, up to one standard error of the difference on those
+    tasks (Breiman et al., 1984, who take the simplest; here the rate falls, and later weights are the quieter ones).
+    Without ``validate`` they are the last. With a ``run``, a killed training goes on from its folder to the same
+    weights, bit for bit.
 
     In a group of processes (``parallel``) each takes its share of every step's tasks, and all end with the weights of
     one process up to rounding, bit for bit those of as many processes. What a learner draws at random is drawn anew
@@ -125,9 +132,7 @@ class _Loop:
         self.best: dict[str, Tensor] = {}
         self.where = self.weights[0].device
 
-    def go(
-        self, state: Progress, run: Run | None, bar: Any, validate: Callable[[Any], float] | None, validations: int
-    ) -> None:
+    def go(self, state: Progress, run: Run | None, bar: Any, validate: Validate | None, validations: int) -> None:
         every = max(1, self.steps // RECORDS)
         exams = {math.ceil(self.steps * (i + 1) / validations) for i in range(validations)}
         begun, due = time.monotonic() - state.seconds, 0.0
@@ -164,7 +169,7 @@ class _Loop:
         self.optimizer.step()
         return loss
 
-    def record(self, state: Progress, since: list[Tensor], validate: Callable[[Any], float] | None) -> None:
+    def record(self, state: Progress, since: list[Tensor], validate: Validate | None) -> None:
         loss = float(torch.stack(since).mean())
         if not math.isfinite(loss):
             raise Diverged(
@@ -173,9 +178,11 @@ class _Loop:
         state.curve.append({"step": state.step, "loss": loss})
         if validate is None:
             return
-        score = parallel.agreed(validate(self.learner.eval()))
-        state.curve[-1]["score"] = score
-        if state.best is None or score >= state.best["score"]:
+        scores = parallel.agreed(np.atleast_1d(validate(self.learner.eval())))
+        score = state.curve[-1]["score"] = float(scores.mean())
+        if not state.top or score >= np.mean(state.top):
+            state.top = scores.tolist()
+        if _as_good(scores, state.top):
             state.best = {"step": state.step, "score": score}
             self.best = {name: value.clone() for name, value in self.learner.state_dict().items()}
 
@@ -190,8 +197,7 @@ class _Loop:
             "carry": self.carry,
             "optimizer": self._moments(),
         }
-        meta = {"step": state.step, "seconds": state.seconds, "curve": state.curve, "best": state.best}
-        return dict(tree.items(parts)), meta
+        return dict(tree.items(parts)), dataclasses.asdict(state)
 
     def resume(self, run: Run | None) -> Progress:
         """Where the run's checkpoint left off; the start where there is none."""
@@ -218,6 +224,12 @@ class _Loop:
                 name: torch.empty_like(weight).copy_(value) if value.shape == weight.shape else value.to(weight.device)
                 for name, value in mine.items()
             }
+
+
+def _as_good(scores: np.ndarray, top: list[float]) -> bool:
+    """Whether these are less than one standard error below the highest, on the same tasks."""
+    below, interval95 = metrics.paired(top, scores)
+    return below <= (interval95 / 1.96 if len(top) > 1 else 0)
 
 
 def calibrate(learner: L, tasks: Tasks[Any], indices: Iterable[int], *, way: int | None = None) -> L:

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -114,6 +115,40 @@ def test_the_best_weights_are_kept(pool):
     assert done.best == {"step": 3 * 2, "score": 0.9}
     assert all(torch.equal(a, b) for a, b in zip(learner.parameters(), seen[1], strict=True))
     assert not learner.training
+
+
+@pytest.mark.parametrize(
+    ("third", "kept"),
+    [
+        ([0.7, 0.8, 0.9, 0.9], 9),  # below the second's by 0.075 ± 0.11
+        ([0.7, 0.8, 0.7, 0.9], 6),  # by 0.125 ± 0.095
+        ([0.9, 0.9, 0.9, 0.9], 9),
+    ],
+)
+def test_later_weights_are_kept_if_as_good_up_to_a_standard_error(third, kept, pool):
+    """Chosen by the highest mean, the weights would be those that were lucky on so few tasks."""
+    scores = iter([[0.5] * 4, [1.1, 0.8, 0.8, 0.9], third])
+    score = lambda _: np.array(next(scores))  # noqa: E731
+    done = train(made("prototypes"), episodes(pool, 4, 1, 3), steps=9, validate=score, validations=3)
+    assert done.best == {"step": kept, "score": pytest.approx(np.mean(third) if kept == 9 else 0.9)}
+
+
+def test_what_is_kept_is_held_against_the_highest_ever_also_after_a_restart(pool, tmp_path):
+    """Held against what was kept last, a slow decline would be followed to its end."""
+    luck = [[1, -1, 1, -1], [-1, 1, 1, -1], [1, 1, -1, -1], [-1, -1, 1, 1], [1, -1, -1, 1]]
+    scores = [np.array([0.9 - 0.025 * i + 0.05 * some for some in row]) for i, row in enumerate(luck)]
+
+    def go(coming, tasks, folder):
+        run = Run.open(folder) if folder.exists() else Run.create(folder, {})
+        left = iter(coming)
+        return train(made("prototypes"), tasks, steps=5, validate=lambda _: next(left), validations=5, run=run)
+
+    tasks = episodes(pool, 4, 1, 3)
+    whole = go(scores, tasks, tmp_path / "whole")
+    assert whole.best["step"] == 2
+    with pytest.raises(Killed):
+        go(scores, Mortal(tasks, 1), tmp_path / "killed")
+    assert go(scores[1:], tasks, tmp_path / "killed").best == whole.best
 
 
 @pytest.mark.parametrize(
