@@ -8,13 +8,22 @@ from generate import curves
 
 from quickstudy import plot
 
-PANELS = {"omniglot-fewshot": "Omniglot, episodes", "omniglot-instances": "Omniglot, streams"}
+DESCENT = ("MAML", "Meta-SGD", "ANIL")  # methods that descend in a task
 
 
 def main() -> None:
-    panels = {title: {name: curve for of, name, curve in curves() if of == table} for table, title in PANELS.items()}
-    figure = plot.by_budget({title: lines for title, lines in panels.items() if lines})
+    panels: dict[str, dict[str, list[list[float]]]] = {}
+    for table, name, curve in curves():
+        if title := _panel(table, name):
+            panels.setdefault(title, {})[name] = curve
+    figure = plot.by_budget(panels)
     figure.savefig(Path(__file__).with_name("by-budget.png"))
+
+
+def _panel(table: str, name: str) -> str | None:
+    if table == "omniglot-fewshot":
+        return "Omniglot, gradient descent" if name.startswith(DESCENT) else "Omniglot, models that read"
+    return "Omniglot, streams" if table == "omniglot-instances" else None
 
 
 if __name__ == "__main__":
