@@ -180,6 +180,8 @@ class _Loop:
             return
         scores = parallel.agreed(np.atleast_1d(validate(self.learner.eval())))
         score = state.curve[-1]["score"] = float(scores.mean())
+        if not math.isfinite(score):  # a validation descent diverged
+            return
         if not state.top or score >= np.mean(state.top):
             state.top = scores.tolist()
         if _as_good(scores, state.top):

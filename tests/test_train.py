@@ -117,6 +117,13 @@ def test_the_best_weights_are_kept(pool):
     assert not learner.training
 
 
+def test_weights_whose_validation_is_no_number_are_never_kept(pool):
+    scores = iter([math.nan, -math.inf, 0.5, 0.4, math.nan])
+    learner = made("prototypes")
+    done = train(learner, episodes(pool, 4, 1, 3), steps=5, validate=lambda _: next(scores), validations=5)
+    assert done.best == {"step": 3, "score": 0.5}
+
+
 @pytest.mark.parametrize(
     ("third", "kept"),
     [
