@@ -229,7 +229,7 @@ class _Loop:
 
 
 def _as_good(scores: np.ndarray, top: list[float]) -> bool:
-    """Whether these are less than one standard error below the highest, on the same tasks."""
+    """Whether these are at most one standard error below the highest, on the same tasks."""
     below, interval95 = metrics.paired(top, scores)
     return below <= (interval95 / 1.96 if len(top) > 1 else 0)
 

@@ -85,5 +85,6 @@ def _say(folder: Path, done: Progress) -> None:
     if not parallel.main():
         return
     best = done.best or {"score": float("nan"), "step": done.step}
-    print(f"kept: {100 * best['score']:.2f} % on validation classes at step {best['step']:.0f}; run folder: {folder}")
+    kept = f"the weights of step {best['step']:.0f}, {100 * best['score']:.2f} % on validation classes"
+    print(f"kept: {kept}; run folder: {folder}")
     print(f"next: quickstudy evaluate {folder}   |   quickstudy report {folder}", file=sys.stderr)

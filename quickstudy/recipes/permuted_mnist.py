@@ -3,8 +3,7 @@
 Protocol: pictures padded to 32 x 32; two hidden layers of 1,000; Adam with 0.0001; 5,000 steps of 128 examples a
 context, as many replayed. The strengths are the published ones; that of SI has no ½ there: 1 is 2 here.
 EWC with separate Fisher information has another in the domain scenario, the best of a grid that Hsu et al. (2018) print
-for squared gradients of single examples: with exact ones, the published strengths hold weights so fast that later
-contexts are learned less and less.
+for squared gradients of single examples, as ours are.
 """
 
 from __future__ import annotations

@@ -116,9 +116,8 @@ def adam(
 def _clear(means: Weights) -> None:
     """Sets to 0 what is on its way to the smallest numbers, where gradients have stopped, as under pixels gone dark.
 
-    A mean would stay at some of those numbers for ever (0.9 of the smallest is rounded to the smallest), and a CPU
-    takes many times as long for them: half as long again for each later context of Permuted MNIST. They change no
-    weight.
+    A mean would stay at some of those numbers for ever (0.9 of the smallest is rounded to the smallest), and a CPU is
+    slow on them. They change no weight.
     """
     for mean in means.values():
         mean.masked_fill_(mean.abs() < torch.finfo(mean.dtype).tiny * 1e8, 0)
