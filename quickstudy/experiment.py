@@ -21,9 +21,10 @@ from quickstudy.data.pool import Pool
 from quickstudy.evaluate import accuracies
 from quickstudy.files import FileProblem
 from quickstudy.instances import accuracies as of_streams
+from quickstudy.rules.applied import Applied
 from quickstudy.storage import Run
 from quickstudy.tasks import Batches, Episodes, Sequences, batches, episodes, sequences
-from quickstudy.train import Progress, calibrate, outer_optimizer, pace, slow_weights, train
+from quickstudy.train import Progress, calibrate, pace, slow_weights, train
 
 CALIBRATION = range(2**40, 2**40 + 16)  # training tasks that training itself will not reach
 VALIDATION_TASKS = 60
@@ -100,7 +101,7 @@ class Experiment:
         fresh = self.build(splits)
         tasks = self.tasks(splits, fresh)
         slow_weights(fresh)  # this and the next four refuse what cannot work before a folder is made
-        outer_optimizer(self.optimizer)
+        Applied(fresh, self.optimizer, rate=self.rate)
         outer.estimator(self.estimator).check(fresh, fresh.objective(tasks.way))
         self.validation(splits, fresh)
         parallel.shard(range(self.batch))

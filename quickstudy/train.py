@@ -17,8 +17,10 @@ from tqdm import tqdm
 
 from quickstudy import batching, devices, metrics, parallel, tree
 from quickstudy.core import Learner, Objective, Tasks
+from quickstudy.files import FileProblem
 from quickstudy.nets.norm import BatchNorm, recording
 from quickstudy.outer import Estimator, Unroll
+from quickstudy.rules.applied import Applied
 from quickstudy.storage import Run
 
 L = TypeVar("L", bound=Learner)
@@ -118,11 +120,10 @@ class _Loop:
         clip: float | None = None,
     ) -> None:
         self.learner, self.tasks, self.objective, self.estimator = learner, tasks, objective, estimator
-        self.steps, self.batch, self.rate, self.precision, self.seed = steps, batch, rate, precision, seed
-        self.weights = slow_weights(learner)
+        self.steps, self.batch, self.precision, self.seed = steps, batch, precision, seed
+        slow_weights(learner)
         self.clip = clip
-        make, self.falling = outer_optimizer(optimizer)
-        self.optimizer = make(self.weights, lr=rate, fused=True)
+        self.optimizer = Applied(learner, optimizer, rate=rate)
         self.carry = estimator.init(learner)
         if parallel.size() > 1 and tree.leaves(self.carry):
             raise ValueError(
@@ -130,7 +131,7 @@ class _Loop:
                 "cannot share; train in one process"
             )
         self.best: dict[str, Tensor] = {}
-        self.where = self.weights[0].device
+        self.where = next(iter(self.optimizer.weights.values())).device
 
     def go(self, state: Progress, run: Run | None, bar: Any, validate: Validate | None, validations: int) -> None:
         every = max(1, self.steps // RECORDS)
@@ -160,13 +161,10 @@ class _Loop:
         with devices.precision(self.precision, self.where):
             loss, grads, self.carry = self.estimator.step(self.learner, items, self.objective, self.carry)
         loss, *grads = parallel.average([loss, *grads], tree.size(items))
-        for weight, grad in zip(self.weights, grads, strict=True):
-            weight.grad = grad
         if self.clip is not None:
-            nn.utils.clip_grad_norm_(self.weights, self.clip)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate * self.falling(step / self.steps)
-        self.optimizer.step()
+            longer = nn.utils.get_total_norm(grads) / self.clip
+            torch._foreach_div_(grads, longer.clamp_min(1))
+        self.optimizer.step(grads, step / self.steps, loss)
         return loss
 
     def record(self, state: Progress, since: list[Tensor], validate: Validate | None) -> None:
@@ -197,35 +195,35 @@ class _Loop:
             "learner": self.learner.state_dict(),
             "best": self.best,
             "carry": self.carry,
-            "optimizer": self._moments(),
+            "optimizer": self.optimizer.memory,
         }
         return dict(tree.items(parts)), dataclasses.asdict(state)
 
     def resume(self, run: Run | None) -> Progress:
-        """Where the run's checkpoint left off; the start where there is none."""
+        """Where the run's checkpoint left off; the start where there is none. Raises FileProblem for one that another
+        version wrote."""
         saved = run.load_checkpoint() if run is not None else None
-        if saved is None:
+        if run is None or saved is None:
             return Progress()
         tensors, meta = saved
         own = dict(self.learner.state_dict())
-        self.learner.load_state_dict({name: tensors[f"learner.{name}"] for name in own})
-        if meta["best"] is not None:
-            self.best = {name: tensors[f"best.{name}"].to(own[name].device) for name in own}
-        self.carry = tree.restore(self.carry, {k.removeprefix("carry."): v for k, v in tensors.items()})
-        self._set_moments(tensors)
-        return Progress(**meta)
+        try:
+            self.learner.load_state_dict({name: tensors[f"learner.{name}"] for name in own})
+            if meta["best"] is not None:
+                self.best = {name: tensors[f"best.{name}"].to(own[name].device) for name in own}
+            self.carry = tree.restore(self.carry, _under("carry", tensors))
+            self.optimizer.restore(_under("optimizer", tensors))
+            return Progress(**meta)
+        except (KeyError, TypeError) as error:
+            raise FileProblem(
+                f"{run.path} was left half trained by another version of quickstudy, which keeps other things in its "
+                f"checkpoint ({error}): finish it with the version that began it, or train anew"
+            ) from error
 
-    def _moments(self) -> list[dict[str, Tensor]]:
-        return [dict(self.optimizer.state[weight]) for weight in self.weights]
 
-    def _set_moments(self, tensors: dict[str, Tensor]) -> None:
-        for i, weight in enumerate(self.weights):
-            prefix = f"optimizer.{i}."
-            mine = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-            self.optimizer.state[weight] = {
-                name: torch.empty_like(weight).copy_(value) if value.shape == weight.shape else value.to(weight.device)
-                for name, value in mine.items()
-            }
+def _under(part: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a part, by their names in it."""
+    return {name.removeprefix(f"{part}."): t for name, t in tensors.items() if name.startswith(f"{part}.")}
 
 
 def _as_good(scores: np.ndarray, top: list[float]) -> bool:
@@ -275,32 +273,6 @@ def pace(
         loop.step(done)
         done += 1
     return (time.perf_counter() - begun) / done
-
-
-def _half_cosine(done: float) -> float:
-    return (1 + math.cos(math.pi * done)) / 2
-
-
-def _still(done: float) -> float:
-    return 1.0
-
-
-def _line(done: float) -> float:
-    return 1 - done
-
-
-OPTIMIZERS: dict[str, tuple[Callable[..., torch.optim.Optimizer], Callable[[float], float]]] = {
-    "adam": (torch.optim.Adam, _half_cosine),
-    "adam-constant": (torch.optim.Adam, _still),
-    "sgd": (torch.optim.SGD, _line),
-}  # with how the rate falls, by the share of the steps that is done
-
-
-def outer_optimizer(name: str) -> tuple[Callable[..., torch.optim.Optimizer], Callable[[float], float]]:
-    """What makes the optimizer of that name, and how its rate falls. Raises ValueError where there is none."""
-    if name not in OPTIMIZERS:
-        raise ValueError(f"no outer optimizer is called {name!r}; there are {', '.join(OPTIMIZERS)}")
-    return OPTIMIZERS[name]
 
 
 def _way(tasks: Any) -> int:

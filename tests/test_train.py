@@ -9,6 +9,7 @@ from torch import nn
 
 from quickstudy.core import Examples, Task
 from quickstudy.data.pool import build
+from quickstudy.files import FileProblem
 from quickstudy.learners import classifier, matching, prototypes, siamese
 from quickstudy.storage import Run
 from quickstudy.tasks import batches, episodes
@@ -158,21 +159,12 @@ def test_what_is_kept_is_held_against_the_highest_ever_also_after_a_restart(pool
     assert go(scores[1:], tasks, tmp_path / "killed").best == whole.best
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "share"),
-    [("adam", lambda done: (1 + math.cos(math.pi * done)) / 2), ("adam-constant", lambda done: 1)],
-)
-def test_the_rate_falls_to_zero_along_a_cosine_or_stays(optimizer, share, pool):
-    from quickstudy.outer import Unroll
-    from quickstudy.train import _Loop
-
-    learner, tasks = made("prototypes"), episodes(pool, 4, 1, 3)
-    loop = _Loop(learner, tasks, learner.objective(4), Unroll(), 10, 1, 0.5, "float32", 0, optimizer)
-    rates = []
-    for step in range(10):
-        loop.step(step)
-        rates.append(loop.optimizer.param_groups[0]["lr"])
-    assert rates == pytest.approx([0.5 * share(s / 10) for s in range(10)])
+def test_a_checkpoint_that_holds_other_things_is_named(pool, tmp_path):
+    run, learner = Run.create(tmp_path / "run", {}), made("prototypes")
+    before = {name: value.clone() for name, value in learner.state_dict().items()}
+    run.save_checkpoint({f"learner.{name}": value for name, value in before.items()}, {"step": 1, "best": None})
+    with pytest.raises(FileProblem, match=r"run was left half trained by another version .*optimizer|step.*train anew"):
+        train(learner, episodes(pool, 4, 1, 3), steps=5, run=run)
 
 
 def test_long_gradients_are_scaled_to_the_length_asked(pool):

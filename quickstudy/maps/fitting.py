@@ -11,9 +11,10 @@ import torch
 from torch import Generator, Tensor, nn
 from tqdm import tqdm
 
-from quickstudy import devices
+from quickstudy import batching, devices
 from quickstudy.maps.layout import Floats
 from quickstudy.nets.mlp import mlp
+from quickstudy.rules.applied import Applied
 
 N = TypeVar("N", bound=nn.Module)
 AT_ONCE = 4096  # examples
@@ -66,14 +67,10 @@ def descend(net: nn.Module, loss: Callable[[], Tensor], *, steps: int, rate: flo
         raise ValueError(f"a net is fitted in at least one step, at a positive rate, got {steps} steps at {rate}")
     devices.prepare()
     net.train()
-    adam = torch.optim.Adam(net.parameters(), lr=rate, fused=True)
-    falling = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
+    adam, weights = Applied(net, rate=rate), batching.trainable(net)
     for step in tqdm(range(steps), "fitting", disable=not progress, unit="step"):
         found = loss()
-        adam.zero_grad()
-        found.backward()
-        adam.step()
-        falling.step()
+        adam.step(torch.autograd.grad(found, weights), step / steps, found)
         if step % 100 == 0 and not bool(found.isfinite()):
             raise ArithmeticError(f"the loss is {float(found)} after {step} steps; use a smaller rate than {rate}")
     net.eval()

@@ -20,9 +20,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from quickstudy import plot
+from quickstudy import batching, plot
 from quickstudy.nets import fast_weights as memory
 from quickstudy.recipes.cells import AnyCell, Scores, gather, run_seed
+from quickstudy.rules.applied import Applied
 from quickstudy.train import Progress
 
 if TYPE_CHECKING:
@@ -85,14 +86,10 @@ def learned(keys: int, map: str, rule: str, times: int, seed: int, steps: int) -
     """The memory with keys that suit the test. Without replacement, the expected error is known and is learned on."""
     torch.manual_seed(seed)
     made, chance = Memory(keys, map, rule=rule), torch.Generator().manual_seed(seed)
-    adam = torch.optim.Adam(made.parameters(), lr=RATE)
-    falling = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
-    for _ in range(steps):
+    adam, weights = Applied(made, rate=RATE), batching.trainable(made)
+    for step in range(steps):
         loss = errors(made, *drawn(TOGETHER, keys, times, chance)).mean() if times > 1 else expected(made)
-        adam.zero_grad()
-        loss.backward()
-        adam.step()
-        falling.step()
+        adam.step(torch.autograd.grad(loss, weights), step / steps, loss)
     return made
 
 
