@@ -19,6 +19,7 @@ from torch import Tensor
 from quickstudy.nets.convolution import convolve
 from quickstudy.nets.norm import BatchNorm
 from quickstudy.nets.patches import GreyConv2d, GreyNormed
+from quickstudy.nets.pool import Window, max_pool
 from quickstudy.nets.standardize import standardize
 
 ROUNDS = 40
@@ -41,6 +42,7 @@ def pairs() -> dict[str, Pair]:
         "batch-norm-60-way": batch_norm(300, 28),
         "first-layer": first_layer(80),
         "shared-weights": shared_weights(8, 5),
+        "pool-second": pool_second(5),
     }
 
 
@@ -87,6 +89,21 @@ def shared_weights(tasks: int, n: int) -> Pair:
 
     work = f"convolution of {tasks} tasks of {n} pictures, 64 x 14 x 14, in groups against moved and together"
     return Pair(work, grouped, together, (beside,))
+
+
+def pool_second(n: int) -> Pair:
+    """What MAML goes back through in its inner loop on miniImageNet, in the first block."""
+    x = torch.randn(n, 32, 84, 84).contiguous(memory_format=LAST)
+
+    def slope(pool: Callable[[Tensor], Tensor], x: Tensor, scales: Tensor, shifts: Tensor) -> Tensor:
+        x = x if x.requires_grad else x.clone().requires_grad_()
+        out = pool(standardize(x, scales, shifts, 1e-5)).relu()
+        return torch.autograd.grad(out.square().sum(), x, create_graph=True)[0]
+
+    ours = functools.partial(slope, lambda x: max_pool(x, Window((2, 2), (2, 2), (0, 0))))
+    theirs = functools.partial(slope, lambda x: F.max_pool2d(x, 2))
+    work = f"slope of max-pooled batch normalization of {n} x 32 x 84 x 84, and the second derivatives"
+    return Pair(work, ours, theirs, (x, torch.rand(32), torch.rand(32)))
 
 
 def measured(f: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> float:

@@ -20,6 +20,12 @@ begun = time.perf_counter()
 omniglot()
 print(time.perf_counter() - begun)
 """
+FIRST_STEP = """
+from quickstudy.learners import maml_regressor
+from quickstudy.tasks import sines
+from quickstudy.train import train
+train(maml_regressor(), sines(5, 5), steps=1)
+"""
 TORCH = [sys.executable, "-c", "import torch"]
 
 
@@ -38,6 +44,7 @@ STARTS = {
         "import everything that a training uses",
         [sys.executable, "-c", "from quickstudy import data, evaluate, learners, tasks, train"],
     ),
+    "first-step": Start("import what trains MAML on sinusoids, one step", [sys.executable, "-c", FIRST_STEP]),
     "help": Start("quickstudy --help", [sys.executable, "-m", "quickstudy", "--help"], 1.0),
     "omniglot": Start("load Omniglot from the cache", [sys.executable, "-c", OMNIGLOT], 1.0, inside=True),
 }

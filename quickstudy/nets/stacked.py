@@ -18,6 +18,7 @@ from quickstudy.nets.convolution import convolve
 from quickstudy.nets.mlp import MLP
 from quickstudy.nets.norm import BatchNorm, GroupNorm
 from quickstudy.nets.patches import GreyConv2d, GreyNormed
+from quickstudy.nets.pool import Window, max_pool
 from quickstudy.nets.standardize import standardize
 
 Weights = dict[str, Tensor]  # by name, (t, ...)
@@ -86,6 +87,16 @@ def _alike(layer: nn.Module, own: Weights, x: Tensor, t: int) -> Tensor:
     return layer(x)
 
 
+def _max_pool(layer: nn.MaxPool2d, own: Weights, x: Tensor, t: int) -> Tensor:
+    plain = _pair(layer.dilation) == (1, 1) and not layer.ceil_mode and not layer.return_indices
+    window = Window(_pair(layer.kernel_size), _pair(layer.stride), _pair(layer.padding))
+    return max_pool(x, window) if plain else layer(x)
+
+
+def _pair(both: int | tuple[int, ...]) -> tuple[int, int]:
+    return (both, both) if isinstance(both, int) else (both[0], both[1])
+
+
 def _container(layer: nn.Module, own: Weights, x: Tensor, t: int) -> Tensor:
     """A net that runs its children in their order."""
     return x
@@ -97,7 +108,7 @@ RULES: dict[type[nn.Module], Callable[..., Tensor]] = {
     nn.Linear: _linear,
     BatchNorm: _batch_norm,
     GroupNorm: _group_norm,
-    nn.MaxPool2d: _alike,
+    nn.MaxPool2d: _max_pool,
     nn.ReLU: _alike,
     nn.Flatten: _alike,
     nn.Identity: _alike,
