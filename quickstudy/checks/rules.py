@@ -49,6 +49,7 @@ def check_rule(rule: Rule, weights: Weights) -> None:
     check_reach(rule, weights)
     check_differences(rule, weights)
     check_mapping(rule, weights)
+    check_together(rule, weights)
 
 
 def check_memory(rule: Rule, weights: Weights) -> None:
@@ -164,6 +165,20 @@ def check_mapping(rule: Rule, weights: Weights) -> None:
     floor = 1e-4 * max(float(grad.abs().max()) for grad in theirs.values())  # far below it, a gradient is rounding
     for name, grad in ours.items():
         same(grad, theirs[name], f"the meta-gradients of {name}, mapped over tasks and in a loop,", floor=floor)
+
+
+def check_together(rule: Rule, weights: Weights) -> None:
+    """``update_all`` of stacked tasks is ``update`` of each, and so are the gradients of what the rule has learned."""
+    rule, shifts = double(rule), range(TASKS)
+    asked = [_second(rule, tree.map(lambda w, shift=shift: w + 0.1 * shift, weights)) for shift in shifts]
+    together, looped = rule.update_all(*tree.stack(asked)), tree.stack([rule.update(*each) for each in asked])
+    for (name, ours), (_, theirs) in zip(tree.items(together), tree.items(looped), strict=True):
+        same(ours, theirs, f"what update_all and a loop make of {name}")
+    learned = [p for p in rule.parameters() if p.requires_grad]
+    ends = [torch.stack([w.square().sum() for w in new.values()]).sum() for new, _ in (together, looped)]
+    if learned:
+        for ours, theirs in zip(*(torch.autograd.grad(end, learned) for end in ends), strict=True):
+            same(ours, theirs, "the gradients of the rule's parameters through update_all and through a loop")
 
 
 def _problem(weights: Weights, seed: int) -> Problem:

@@ -66,8 +66,7 @@ def _slopes(loss: Loss, weights: Weights) -> tuple[Weights, Tensor]:
 
 
 def _updates(rule: Rule, grads: Weights, memory: Any, weights: Weights, loss: Tensor) -> tuple[Weights, Any]:
-    new: tuple[Weights, Any] = torch.func.vmap(rule.update)(grads, memory, weights, loss)
-    return new
+    return rule.update_all(grads, memory, weights, loss)
 
 
 ONE = Inner(0, _run, _slope, _update)

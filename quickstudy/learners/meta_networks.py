@@ -12,7 +12,7 @@ from quickstudy.nets.attention import attend, cosine, full_precision
 from quickstudy.nets.conv4 import conv4
 from quickstudy.nets.lstm import Carry, LSTMCell
 from quickstudy.nets.norm import without_statistics
-from quickstudy.rules.meta_lstm import preprocess
+from quickstudy.rules.coordinatewise import log_and_sign
 
 P = 7.0  # of the preprocessing of gradients
 
@@ -130,15 +130,20 @@ class MetaNetworks(Learner[Met]):
         """(n, coordinates) of the base learner: by each example's own loss."""
         with full_precision(z):
             slopes = self.b.slopes(z, y, 2)
-            made = self.m(preprocess(slopes.reshape(-1, 1), P)).view(slopes.shape)
+            made = self.m(_seen(slopes)).view(slopes.shape)
             return torch.cat([_centred(part) for part in made.split(self.b.counts, -1)], -1)
 
     def _remembered(self, z: Tensor, y: Tensor, carry: Carry) -> Carry:
         """The memory after the losses of the representation on every example, one after the other."""
         with full_precision(z):
             for slope in self.u.slopes(z, y, 1):
-                carry = self.d(preprocess(slope[:, None], P), carry)
+                carry = self.d(_seen(slope), carry)
         return carry
+
+
+def _seen(slopes: Tensor) -> Tensor:
+    """(..., 2): what the networks that read gradients see of each."""
+    return torch.stack(log_and_sign(slopes, P), -1)
 
 
 def _linear(inputs: int, outputs: int) -> nn.Parameter:

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.func import vmap
 
-from quickstudy.nets.lstm import LSTMCell
+from quickstudy import tree
+from quickstudy.nets.coordinates import CoordinateCell
 from quickstudy.rules.coordinatewise import flat, log_and_sign, shaped
 from quickstudy.rules.rule import Rule, Weights
 
@@ -19,10 +21,10 @@ SPREAD = 0.01  # weights start within it, so that the gates start near their bia
 class Coordinates(NamedTuple):
     """What is kept of each of the n elements of all weights, in their order."""
 
-    h: Tensor  # (n, hidden)
-    c: Tensor  # (n, hidden)
-    forget: Tensor  # (n, 1), the last forget gate
-    input: Tensor  # (n, 1), the last input gate
+    h: Tensor  # (hidden, n)
+    c: Tensor  # (hidden, n)
+    forget: Tensor  # (n,), the last forget gate
+    input: Tensor  # (n,), the last input gate
 
 
 class MetaLSTM(Rule[Coordinates]):
@@ -37,7 +39,7 @@ class MetaLSTM(Rule[Coordinates]):
 
     def __init__(self, hidden: int, *, forget: float, rate: float) -> None:
         super().__init__()
-        self.cell = LSTMCell(4, hidden)
+        self.cell = CoordinateCell(4, hidden)
         self.forget = nn.Linear(hidden + 2, 1)
         self.input = nn.Linear(hidden + 2, 1)
         for parameter in self.parameters():
@@ -47,19 +49,33 @@ class MetaLSTM(Rule[Coordinates]):
 
     def init(self, weights: Weights) -> Coordinates:
         """Zeros, as in the authors' recurrences."""
-        w = _column(weights, weights)
-        sizes = (self.cell.hidden, self.cell.hidden, 1, 1)
-        return Coordinates(*(w.new_zeros(len(w), size) for size in sizes))
+        w = flat(weights)
+        h, c = (w.new_zeros(self.cell.hidden, len(w)) for _ in range(2))
+        return Coordinates(h, c, torch.zeros_like(w), torch.zeros_like(w))
 
     def update(
         self, grads: Weights, memory: Coordinates, weights: Weights, loss: Tensor
     ) -> tuple[Weights, Coordinates]:
-        w, grad = _column(weights, weights), _column(grads, weights).detach()  # (n, 1)
-        seen = torch.cat([preprocess(grad), preprocess(loss.detach()[None, None]).expand(len(w), 2)], dim=1)  # (n, 4)
+        row, memory = self._moved(flat(grads, weights), memory, flat(weights), loss.detach()[None])
+        return shaped(row, weights), memory
+
+    def update_all(
+        self, grads: Weights, memory: Coordinates, weights: Weights, loss: Tensor
+    ) -> tuple[Weights, Coordinates]:
+        """Tasks are more coordinates."""
+        w, grad = vmap(flat)(weights), vmap(lambda each: flat(each, weights))(grads)  # (t, n)
+        together = tree.map(lambda m: m.movedim(0, -2).flatten(-2), memory)
+        row, moved = self._moved(grad.flatten(), together, w.flatten(), loss.detach().repeat_interleave(w.shape[1]))
+        return vmap(shaped)(row.view_as(w), weights), tree.map(lambda m: m.unflatten(-1, w.shape).movedim(-2, 0), moved)
+
+    def _moved(self, grad: Tensor, memory: Coordinates, w: Tensor, loss: Tensor) -> tuple[Tensor, Coordinates]:
+        """(n,) the next weights, and the next memory; ``loss``: that of each coordinate's task (n,), or one (1,)."""
+        grad = grad.detach()
+        of_loss = (part.expand_as(w) for part in log_and_sign(loss, P))
+        seen = torch.stack([*log_and_sign(grad, P), *of_loss])  # (4, n)
         h, c = self.cell(seen, (memory.h, memory.c))
-        forget = self.forget(torch.cat([h, w, memory.forget], dim=1)).sigmoid()
-        input = self.input(torch.cat([h, w, memory.input], dim=1)).sigmoid()
-        return shaped((forget * w - input * grad)[:, 0], weights), Coordinates(h, c, forget, input)
+        forget, input = _gate(self.forget, h, w, memory.forget), _gate(self.input, h, w, memory.input)
+        return forget * w - input * grad, Coordinates(h, c, forget, input)
 
 
 def meta_lstm(hidden: int = 20, *, rate: float = 0.01, forget: float = 0.9933) -> MetaLSTM:
@@ -73,11 +89,7 @@ def meta_lstm(hidden: int = 20, *, rate: float = 0.01, forget: float = 0.9933) -
     return MetaLSTM(hidden, forget=forget, rate=rate)
 
 
-def preprocess(x: Tensor, p: float = P) -> Tensor:
-    """(n, 2) from (n, 1): the logarithm and the sign of each number, as ``log_and_sign`` has them."""
-    return torch.cat(log_and_sign(x, p), dim=1)
-
-
-def _column(weights: Weights, like: Weights) -> Tensor:
-    """(n, 1): every element of every weight."""
-    return flat(weights, like)[:, None]
+def _gate(layer: nn.Linear, h: Tensor, w: Tensor, last: Tensor) -> Tensor:
+    """(n,): σ of the layer of [h, w, last], which need not be put together for that."""
+    of_h, of_w, of_last = layer.weight[0].split([len(h), 1, 1])
+    return (of_h @ h + of_w * w + of_last * last + layer.bias).sigmoid()

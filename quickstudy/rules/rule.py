@@ -36,6 +36,11 @@ class Rule(nn.Module, ABC, Generic[S]):
         """The next weights (not increments) and the next memory, from the loss (a scalar) at the weights and its
         gradients by the same names. What it was given stays as it was."""
 
+    def update_all(self, grads: Weights, memory: S, weights: Weights, loss: Tensor) -> tuple[Weights, S]:
+        """``update`` of every task of a stacked batch; for rules that have a faster way to the same."""
+        new: tuple[Weights, S] = torch.func.vmap(self.update)(grads, memory, weights, loss)
+        return new
+
     def move(self, grads: Weights, memory: S, weights: Weights, loss: Tensor) -> S:
         """``update`` in place, where nobody differentiates through it: weights and memory are overwritten."""
         new, memory = self.update(grads, memory, weights, loss)

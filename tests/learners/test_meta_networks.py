@@ -9,7 +9,7 @@ from torch import nn
 
 from quickstudy.learners import meta_networks
 from quickstudy.learners.meta_networks import MetaNetworks
-from quickstudy.rules.meta_lstm import preprocess
+from quickstudy.rules.coordinatewise import log_and_sign
 
 
 @pytest.fixture
@@ -33,13 +33,17 @@ def augmented(slow, fast, x):
     return F.linear(x, slow[:, :-1], slow[:, -1]), F.linear(x, fast[:, :-1], fast[:, -1])
 
 
+def preprocessed(slopes):
+    return torch.cat(log_and_sign(slopes.reshape(-1, 1), 7.0), dim=1)
+
+
 def by_hand(learner, task):
     """One example, one query, one coordinate after the other."""
     d, carry, memory = learner.d, None, []
     for x, y in zip(*task.support, strict=True):
-        seen = preprocess(slopes(learner.u, x, y, 1)[0].reshape(-1, 1), 7.0)
+        seen = preprocessed(slopes(learner.u, x, y, 1)[0])
         carry = d(seen, carry or d.start(seen))
-        made = (learner.m(preprocess(part.reshape(-1, 1), 7.0)) for part in slopes(learner.b, x, y, 2))
+        made = (learner.m(preprocessed(part)) for part in slopes(learner.b, x, y, 2))
         memory.append([centred(part, like) for part, like in zip(made, learner.b.slow, strict=True)])
     task_weights = centred(learner.d_out(carry[0]), learner.u.slow[0])
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from quickstudy import rules, tree
 from quickstudy.nets.coordinates import CoordinateCell
-from quickstudy.rules.meta_lstm import preprocess
+from quickstudy.rules.coordinatewise import log_and_sign
 
 ROW = torch.randn(9, generator=torch.Generator().manual_seed(4)).double()
 
@@ -48,7 +48,7 @@ def test_the_lstm_is_two_cells_over_logarithm_and_sign():
     memory, a, b = rule.first(ROW), None, None
     for row in (ROW, -1e-6 * ROW, ROW.flip(0)):
         change, memory = rule.change(row, memory)
-        a = first(preprocess(row[:, None], 10.0), a)
+        a = first(torch.stack(log_and_sign(row, 10.0), 1), a)
         b = second(a[0], b)
         torch.testing.assert_close(change, 0.3 * (b[0] @ rule.weight[0]))
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from quickstudy import rules
-from quickstudy.rules.meta_lstm import preprocess
+from quickstudy.rules.coordinatewise import log_and_sign
 
 
 def said(x):
@@ -23,9 +23,11 @@ class Reference:
         self.rule, hidden = rule, rule.cell.hidden
         self.cell = nn.LSTMCell(4, hidden).double()
         with torch.no_grad():
-            self.cell.weight_ih.copy_(rule.cell.weight_ih)
-            self.cell.weight_hh.copy_(rule.cell.weight_hh)
-            self.cell.bias_ih.copy_(rule.cell.bias)
+            i, f, o, g = range(0, 4 * hidden, hidden)  # where each gate begins; torch has the output last
+            rows = [start + unit for start in (i, f, g, o) for unit in range(hidden)]
+            self.cell.weight_ih.copy_(rule.cell.weight[rows, :4])
+            self.cell.weight_hh.copy_(rule.cell.weight[rows, 4:])
+            self.cell.bias_ih.copy_(rule.cell.bias[rows])
             self.cell.bias_hh.zero_()
         self.memory = {}
 
@@ -66,9 +68,9 @@ def test_it_is_the_papers_coordinate_by_coordinate(spread, weights):
 
 def test_the_preprocessing_is_that_of_its_definition():
     numbers = [0.0, 1.0, -1.0, 1e-3, -1e-5, 1e-30, -4e-5, 5e-5, math.exp(-10), 1e4, -1e300]
-    x = torch.tensor(numbers, dtype=torch.float64)[:, None]
-    expected = torch.tensor([said(number) for number in numbers], dtype=torch.float64)
-    torch.testing.assert_close(preprocess(x), expected, rtol=1e-12, atol=0)
+    x = torch.tensor(numbers, dtype=torch.float64)
+    expected = torch.tensor([said(number) for number in numbers], dtype=torch.float64).T
+    torch.testing.assert_close(torch.stack(log_and_sign(x, 10.0)), expected, rtol=1e-12, atol=0)
 
 
 def test_it_starts_near_gradient_descent(weights):
