@@ -22,7 +22,7 @@ def main() -> None:
 
 def _panel(table: str, name: str) -> str | None:
     if table == "omniglot-fewshot":
-        return "Omniglot, gradient descent" if name.startswith(DESCENT) else "Omniglot, models that read"
+        return "Omniglot, gradient descent" if name.startswith(DESCENT) else "Omniglot, without descent in a task"
     return "Omniglot, streams" if table == "omniglot-instances" else None
 
 

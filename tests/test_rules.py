@@ -237,6 +237,17 @@ class MapsWrongGradients(Sound):
         return super().update(grads, memory, weights, loss)
 
 
+class MixesTasks(Sound):
+    def update_all(self, grads, memory, weights, loss):
+        return super().update_all({name: g.roll(1, 0) for name, g in grads.items()}, memory, weights, loss)
+
+
+class MixesTasksOnTheWayBack(Sound):
+    def update_all(self, grads, memory, weights, loss):
+        new, memory = super().update_all(grads, memory, weights, loss)
+        return {name: 2 * w - w.detach() for name, w in new.items()}, memory
+
+
 def test_a_sound_rule_passes_and_stays_as_it_was():
     rule, weights = Sound(), given()
     before = tree.map(torch.clone, {"rule": dict(rule.state_dict()), "weights": weights})
@@ -274,6 +285,8 @@ def test_a_detached_rule_that_says_so_passes():
         (Cut, "starting weight .* finite differences"),
         (Wanders, r"the weights .* mapped over tasks \(vmap\)"),
         (MapsWrongGradients, "the meta-gradients of .* mapped over tasks"),
+        (MixesTasks, "what update_all and a loop make of"),
+        (MixesTasksOnTheWayBack, "through update_all and through a loop"),
     ],
 )
 def test_a_fault_is_named(rule, says):

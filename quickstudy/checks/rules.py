@@ -169,8 +169,8 @@ def check_mapping(rule: Rule, weights: Weights) -> None:
 
 def check_together(rule: Rule, weights: Weights) -> None:
     """``update_all`` of stacked tasks is ``update`` of each, and so are the gradients of what the rule has learned."""
-    rule, shifts = double(rule), range(TASKS)
-    asked = [_second(rule, tree.map(lambda w, shift=shift: w + 0.1 * shift, weights)) for shift in shifts]
+    rule = double(rule)
+    asked = [tree.map(lambda leaf, task=task: (1 + task) * leaf, _second(rule, weights)) for task in range(TASKS)]
     together, looped = rule.update_all(*tree.stack(asked)), tree.stack([rule.update(*each) for each in asked])
     for (name, ours), (_, theirs) in zip(tree.items(together), tree.items(looped), strict=True):
         same(ours, theirs, f"what update_all and a loop make of {name}")

@@ -82,7 +82,7 @@ class Gradient(Function):
 
 
 def _last(x: Tensor) -> Tensor:
-    """With channels last, as the kernels on a CPU have both sides or are ten times as slow."""
+    """With channels last, which the kernels on a CPU are slow without if only one side has them."""
     return x.contiguous(memory_format=torch.channels_last) if x.is_cpu and x.dim() == 4 else x
 
 
