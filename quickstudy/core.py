@@ -167,9 +167,11 @@ def mapped(f: Callable[[Any], Any], group: Any) -> Any:
 
 
 def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
-    """(...) from (..., n, way): the mean over the examples that are not padding; 0 where all are."""
+    """(...) from (..., n, way): the mean over the examples that are not padding; 0 where all are. At least in single
+    precision."""
     real = y >= 0
-    each = -logits.log_softmax(-1).gather(-1, y.clamp_min(0)[..., None]).squeeze(-1)
+    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    each = -wide.log_softmax(-1).gather(-1, y.clamp_min(0)[..., None]).squeeze(-1)
     return torch.where(real, each, 0.0).sum(-1) / real.sum(-1).clamp_min(1)
 
 

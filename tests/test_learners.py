@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from quickstudy import checks, learners, tasks, tree
+from quickstudy import batching, checks, devices, learners, tasks, tree
 from quickstudy.core import Examples
 from quickstudy.nets.norm import BatchNorm
 from quickstudy.train import calibrate
@@ -84,6 +84,23 @@ def made(name, asked, norm, pool):
 def test_battery(name, asked, norm, pool):
     learner, episodes, training = made(name, asked, norm, pool)
     checks.check_learner(learner, episodes, training=training, way=asked.get("way"))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("name", sorted(set(learners.__all__) - {"density", "neighbours"}))
+def test_in_bfloat16_it_learns_from_the_same_gradients_a_little_rounded(name, count, pool):
+    norm = "none" if name in ON_PIXELS else "group"
+    learner, _, training = made(name, options(name), norm, pool)
+    found = {}
+    for precision in devices.PRECISIONS:
+        torch.manual_seed(0)
+        with devices.precision(precision, torch.device("cpu")):
+            loss, grads = batching.gradients(learner, learner.objective(training.way), training.batch(range(count)))
+        found[precision] = loss, torch.cat([grad.flatten() for grad in grads])
+    (loss, slope), (rounded_loss, rounded) = found.values()
+    torch.testing.assert_close(rounded_loss, loss, rtol=0.05, atol=0.05)
+    assert torch.cosine_similarity(rounded, slope, dim=0) > 0.8  # meta networks read signs, of slopes near 0 too
+    assert not torch.equal(rounded, slope)
 
 
 @pytest.mark.parametrize("name", sorted(set(learners.__all__) - BLACK_BOX))

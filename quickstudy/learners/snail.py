@@ -49,14 +49,14 @@ class SNAIL(Learner[Read]):
         return Read(self.net.start(like), like.new_zeros(way))
 
     def adapt(self, state: Read, support: Examples) -> Read:
-        return self._read(state, self.embed(support.x), support.y)
+        return self._read(state, self._features(support.x), support.y)
 
     def predict(self, state: Read, x: Tensor) -> Tensor:
-        return self._answer(state, self.embed(x))
+        return self._answer(state, self._features(x))
 
     def trace(self, support: Examples, way: int) -> Tensor:
-        alone = mapped(lambda one: self.embed(one[None])[0], support.x)  # as the fold embeds them
-        return self._trace(alone if self.apart else self.embed(support.x), support.y, way)
+        alone = mapped(lambda one: self._features(one[None])[0], support.x)  # as the fold embeds them
+        return self._trace(alone if self.apart else self._features(support.x), support.y, way)
 
     def adapt_all(self, support: Examples, way: int) -> Read:
         z = self._embedded(support.x)
@@ -73,7 +73,7 @@ class SNAIL(Learner[Read]):
 
     def attention(self, state: Read, x: Tensor) -> list[Tensor]:
         """(q, n + 1) of every attention: how much of each example, and of itself, is in the answer to a query."""
-        found, steps = [], self._steps(self.embed(x), None)
+        found, steps = [], self._steps(self._features(x), None)
         for layer, past in zip(self.net.layers, state.past, strict=True):
             if isinstance(layer, CausalAttention):
                 found.append(layer.attention(steps, past).mean(-3))
@@ -82,7 +82,13 @@ class SNAIL(Learner[Read]):
 
     def _embedded(self, x: Tensor) -> Tensor:
         """(t, n, d) of the examples of many tasks, by statistics of their own where the embedding uses any."""
-        return mapped(self.embed, x) if self.apart else self.embed(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        if self.apart:
+            return mapped(self._features, x)
+        return self._features(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+    def _features(self, x: Tensor) -> Tensor:
+        """(n, d), in the precision of the pictures."""
+        return self.embed(x).to(x.dtype)
 
     def _read(self, state: Read, z: Tensor, y: Tensor) -> Read:
         with full_precision(z):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from quickstudy.nets.convolution import Conv2d
 from quickstudy.nets.norm import BatchNorm, norm
 from quickstudy.nets.patches import GreyConv2d, GreyNormed
 
@@ -53,7 +54,7 @@ def _normed(inputs: int, width: int, normalization: str, stride: int) -> nn.Sequ
     """A convolution and its normalization."""
     after, bias = norm(normalization, width), normalization == "none"
     if inputs > 1:
-        return nn.Sequential(nn.Conv2d(inputs, width, 3, stride=stride, padding=1, bias=bias), after)
+        return nn.Sequential(Conv2d(inputs, width, 3, stride=stride, padding=1, bias=bias), after)
     convolution = GreyConv2d(width, stride=stride, bias=bias)
     return GreyNormed(convolution, after) if isinstance(after, BatchNorm) else nn.Sequential(convolution, after)
 

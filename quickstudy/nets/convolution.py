@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import Function
 
 
@@ -27,12 +27,26 @@ class Plan(NamedTuple):
 
 def convolve(x: Tensor, w: Tensor, *, stride: tuple[int, int], padding: tuple[int, int], groups: int) -> Tensor:
     """(n, c, h, w) inputs and (o, c / groups, *kernel) weights to outputs; in autocast's precision, as torch's own."""
-    kind = x.device.type
-    if torch.is_autocast_enabled(kind):
-        x, w = x.to(torch.get_autocast_dtype(kind)), w.to(torch.get_autocast_dtype(kind))
+    x, w = _cast(x, w)
     plan = Plan(stride, padding, groups, (x.shape[2], x.shape[3]), (w.shape[2], w.shape[3]))
     out: Tensor = Forward.apply(x, w, plan)
     return out
+
+
+class Conv2d(nn.Conv2d):
+    """PyTorch's, in autocast's precision under ``vmap`` too, where PyTorch's own on a CPU is not."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(*_cast(input, self.weight, self.bias))
+
+
+def _cast(x: Tensor, *weights: Tensor | None) -> Any:
+    """All in autocast's precision, where it is on."""
+    kind = x.device.type
+    if not torch.is_autocast_enabled(kind):
+        return x, *weights
+    dtype = torch.get_autocast_dtype(kind)
+    return x.to(dtype), *(w if w is None else w.to(dtype) for w in weights)
 
 
 class Forward(Function):

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
 from quickstudy.core import BatchDependent
+from quickstudy.nets.convolution import Conv2d
 
 Weights = dict[str, Tensor]
 Score = Callable[..., Tensor]  # (n, way) logits and what goes with the examples -> (k, n): k functions of each example
@@ -124,7 +125,7 @@ def _watched(module: nn.Module, single: set[str], calls: list[Call]) -> Iterator
 
 
 def _known(layer: nn.Module) -> bool:
-    if type(layer) is nn.Conv2d:
+    if type(layer) in (nn.Conv2d, Conv2d):
         return layer.groups == 1 and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
     return type(layer) is nn.Linear
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from quickstudy.nets.conv4 import Conv4, Mean
-from quickstudy.nets.convolution import convolve
+from quickstudy.nets.convolution import Conv2d, convolve
 from quickstudy.nets.mlp import MLP
 from quickstudy.nets.norm import BatchNorm, GroupNorm
 from quickstudy.nets.patches import GreyConv2d, GreyNormed
@@ -104,6 +104,7 @@ def _container(layer: nn.Module, own: Weights, x: Tensor, t: int) -> Tensor:
 
 RULES: dict[type[nn.Module], Callable[..., Tensor]] = {
     nn.Conv2d: _convolution,
+    Conv2d: _convolution,
     GreyConv2d: _convolution,
     nn.Linear: _linear,
     BatchNorm: _batch_norm,

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch.autograd import gradcheck, gradgradcheck
 
-from quickstudy.nets.convolution import convolve
+from quickstudy.nets.convolution import Conv2d, convolve
 
 
 @pytest.mark.parametrize(("stride", "groups"), [((1, 1), 1), ((2, 2), 1), ((2, 1), 2), ((1, 1), 3)])
@@ -40,3 +40,13 @@ def test_autocast_decides_the_precision():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert convolve(x, w, stride=(1, 1), padding=(1, 1), groups=1).dtype == torch.bfloat16
     assert convolve(x, w, stride=(1, 1), padding=(1, 1), groups=1).dtype == torch.float32
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_autocast_reaches_a_mapped_convolution(bias):
+    layer, x = Conv2d(3, 4, 3, bias=bias), torch.randn(5, 2, 3, 8, 8)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mapped, plain = torch.func.vmap(layer)(x), layer(x.flatten(0, 1)).unflatten(0, (5, 2))
+    assert mapped.dtype == plain.dtype == torch.bfloat16
+    torch.testing.assert_close(mapped, plain, rtol=0.02, atol=0.02)
+    torch.testing.assert_close(layer(x[0]), torch.nn.Conv2d.forward(layer, x[0]))
