@@ -23,7 +23,7 @@ def main() -> None:
 def _panel(table: str, name: str) -> str | None:
     if table == "omniglot-fewshot":
         return "Omniglot, gradient descent" if name.startswith(DESCENT) else "Omniglot, without descent in a task"
-    return "Omniglot, streams" if table == "omniglot-instances" else None
+    return {"omniglot-instances": "Omniglot, streams", "miniimagenet-fewshot": "miniImageNet"}.get(table)
 
 
 if __name__ == "__main__":

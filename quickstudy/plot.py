@@ -22,6 +22,7 @@ UNIT = 0.7  # inches of a picture in a drawn task
 BAND = 10  # classes beside each other in a drawn task
 RIGHT, WRONG = "#2f7ebc", "#c2500a"
 SOFT = "#5c6670"
+DASHES = ("-", "--", ":")  # the next begins where the colours begin again
 LONGEST = 12  # letters of a class's name above its column
 
 
@@ -162,14 +163,17 @@ def by_size(
 
 def by_budget(panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]]) -> Figure:
     """A panel for each title with a line for each name through (step, accuracy): what is still answered wrongly, in
-    per cent, on logarithmic axes, where steady learning is a straight line."""
+    per cent, on logarithmic axes, where steady learning is a straight line. Once the colours are used up, lines are
+    dashed, then dotted."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     figure = _figure(4.6 * len(panels), 3.0 + 0.2 * max(map(len, panels.values())))
     for axes, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         for i, (name, points) in enumerate(lines.items()):
             step, right = np.array(points).T
-            axes.plot(step, 100 * (1 - right), color=tones.category(i), label=name, marker="o", markersize=3)
+            style = DASHES[i // len(tones.CATEGORIES) % len(DASHES)]
+            look = {"color": tones.category(i), "linestyle": style, "marker": "o", "markersize": 3}
+            axes.plot(step, 100 * (1 - right), label=name, **look)
         axes.set(xlabel="steps of training", ylabel="wrong answers, %", xscale="log", yscale="log")
         for axis, ticks in ((axes.xaxis, (1,)), (axes.yaxis, (1, 2, 5))):
             axis.set_major_locator(LogLocator(subs=ticks))

@@ -154,3 +154,9 @@ def test_what_is_answered_wrongly_by_budget():
     assert first.get_xscale() == first.get_yscale() == "log"
     assert not second.get_legend().get_texts()[0].get_parse_math()
     assert drawn(figure)
+
+
+def test_no_two_lines_by_budget_look_alike():
+    figure = plot.by_budget({"many": {f"row {i}": [[1, 0.5], [2, 0.6]] for i in range(30)}})
+    looks = {(line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines}
+    assert len(looks) == 30

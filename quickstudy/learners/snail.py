@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,8 @@ from quickstudy.nets.causal import CausalAttention, Past
 from quickstudy.nets.conv4 import conv4
 from quickstudy.nets.norm import without_statistics
 from quickstudy.nets.temporal import Snail
+
+ALIKE, LABELLED, SURE = 2.0, 16.0, 10.0  # first weights: of features, for steps with a label, from labels to answers
 
 
 class Read(NamedTuple):
@@ -117,6 +120,31 @@ class SNAIL(Learner[Read]):
         return torch.cat([z, blank if y is None else one_hot(y, self.way, z.dtype)], -1)
 
 
+def begin_as_matching(learner: SNAIL) -> SNAIL:
+    """With first weights by which it answers as a matching network does (Vinyals et al., 2016): the first attention
+    looks for steps that have a label and features like those of the query, and the head passes on their labels and little else.
+
+    The paper leaves the first weights open. With PyTorch's usual ones a step attends to all before it alike, and it
+    takes thousands of updates until answers depend on the support at all.
+    """
+    first = next(iter(learner.net.layers))
+    assert isinstance(first, CausalAttention)
+    keys, _, values = first.sizes
+    features = first.project.in_features - learner.way
+    alike = nn.init.orthogonal_(torch.empty(keys - 1, features)) * ALIKE
+    codes = nn.init.orthogonal_(torch.empty(values, learner.way))  # of labels
+    with torch.no_grad():
+        query, key, value = first.project.weight.split(first.sizes)
+        bias = first.project.bias[: 2 * keys].zero_()
+        for part in (query, key):
+            part.zero_()[:-1, :features] = alike
+        bias[keys - 1] = key[-1, features:] = math.sqrt(LABELLED * math.sqrt(keys))
+        value.zero_()[:, features:] = codes
+        at = first.project.in_features  # where the first attention's values stand in what the head is given
+        learner.head.weight.mul_(0.1)[:, at : at + values] = SURE * codes.T
+    return learner
+
+
 def snail(
     shape: tuple[int, int, int],
     *,
@@ -125,12 +153,17 @@ def snail(
     normalization: str = "batch",
     length: int = 0,
     filters: int = 32,
+    start: Literal["matching", "random"] = "matching",
 ) -> SNAIL:
     """The paper's for Omniglot: four blocks of 64 filters, a linear layer to 64 features, the net of ``Snail``.
 
     ``length`` is the number of steps that the convolutions reach over, the query's included; unless given, that of one
-    example a class. ``filters`` is the 32 of the attention's first value.
+    example a class. ``filters`` is the 32 of the attention's first value. ``start``: the first weights are those of
+    ``begin_as_matching``, or PyTorch's. Raises ValueError for another.
     """
+    if start not in ("matching", "random"):
+        raise ValueError(f"first weights are of a matching network or random, got start {start!r}")
     net = conv4(shape, width=width, normalization=normalization)
     embed = nn.Sequential(net, nn.Linear(net.features, width))
-    return SNAIL(embed, Snail(width + way, length or way + 1, width=filters), way=way)
+    learner = SNAIL(embed, Snail(width + way, length or way + 1, width=filters), way=way)
+    return begin_as_matching(learner) if start == "matching" else learner

@@ -8,7 +8,7 @@ from torch import nn
 
 from quickstudy.core import Examples, one_hot
 from quickstudy.learners import snail
-from quickstudy.learners.snail import SNAIL
+from quickstudy.learners.snail import SNAIL, begin_as_matching
 from quickstudy.nets.temporal import Snail
 
 
@@ -55,3 +55,25 @@ def test_another_way_is_refused():
 def test_the_convolutions_reach_over_the_support():
     assert len(snail((1, 16, 16), way=5, width=4, filters=2).net.layers) == 3 + 2 * 3
     assert len(snail((1, 16, 16), way=5, width=4, filters=2, length=26).net.layers) == 3 + 2 * 5
+
+
+@pytest.mark.parametrize(("filters", "way"), [(8, 5), (4, 7)])  # as many values as classes, and fewer
+def test_it_begins_as_a_matching_network(filters, way):
+    learner = begin_as_matching(SNAIL(nn.Identity(), Snail(9 + way, way + 1, width=filters), way=way))
+    features = torch.linalg.qr(torch.randn(9, 9)).Q[:way] * 8
+    for seed in range(5):
+        order = torch.randperm(way, generator=torch.Generator().manual_seed(seed))
+        state = learner.adapt(learner.init(way), Examples(features[order], torch.arange(way)))
+        asked = features[order] + 0.1 * torch.randn(way, 9)
+        right = learner.attention(state, asked)[0][:, :way].diagonal()
+        assert bool((right > 0.9).all())  # and not on itself, which is most alike
+        assert learner.predict(state, asked).argmax(1).tolist() == list(range(way))
+
+
+def test_its_start_is_by_choice():
+    options = {"way": 4, "width": 4, "filters": 2}
+    starts = {start: snail((1, 16, 16), start=start, **options).net.layers[0] for start in ("matching", "random")}
+    assert torch.equal(*(part[:3, :4] for part in starts["matching"].project.weight.split(4)[:2]))
+    assert not torch.equal(*(part[:3, :4] for part in starts["random"].project.weight.split(4)[:2]))
+    with pytest.raises(ValueError, match="got start 'prototypes'"):
+        snail((1, 16, 16), start="prototypes", **options)
