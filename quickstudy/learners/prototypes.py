@@ -58,8 +58,14 @@ def prototypes(
     width: int = 64,
     normalization: str = "batch",
     metric: str = "squared_euclidean",
-    scale: float = 1.0,
+    scale: float | None = None,
 ) -> Prototypes:
-    """The paper's: four blocks of 64 filters and the squared Euclidean distance."""
+    """The paper's: four blocks of 64 filters and the squared Euclidean distance.
+
+    Unless ``scale`` is given, that distance is the mean over the places of the last block: one of 28 x 28 pictures, 25
+    of 84 x 84. With the paper's sum over them the first losses are in the hundreds, and training has to shrink the
+    features before it can tell classes apart.
+    """
     net = conv4(shape, width=width, normalization=normalization)
-    return Prototypes(net, net.features, metric=metric, scale=scale)
+    mean = width / net.features if metric == "squared_euclidean" else 1.0
+    return Prototypes(net, net.features, metric=metric, scale=mean if scale is None else scale)

@@ -122,7 +122,8 @@ class SNAIL(Learner[Read]):
 
 def begin_as_matching(learner: SNAIL) -> SNAIL:
     """With first weights by which it answers as a matching network does (Vinyals et al., 2016): the first attention
-    looks for steps that have a label and features like those of the query, and the head passes on their labels and little else.
+    looks for steps that have a label and features like those of the query, and the head passes on their labels and
+    little else.
 
     The paper leaves the first weights open. With PyTorch's usual ones a step attends to all before it alike, and it
     takes thousands of updates until answers depend on the support at all.

@@ -24,6 +24,17 @@ def test_equals_the_loop_over_classes(make_task):
             assert said[q, c].item() == pytest.approx(-float(((query - prototype) ** 2).sum()), rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("metric", "scale", "factor"),
+    [("squared_euclidean", None, 1 / 4), ("squared_euclidean", 1.0, 1), ("cosine", None, 1)],
+)
+def test_squared_distances_are_means_over_places_unless_told(metric, scale, factor, make_task):
+    task = make_task(way=3, shot=2, shape=(1, 32, 32))
+    learner = prototypes((1, 32, 32), width=4, normalization="group", metric=metric, scale=scale).double()
+    plain = Prototypes(learner.embed, learner.features, metric=metric)
+    torch.testing.assert_close(learner(task.support, task.query.x, 3), factor * plain(task.support, task.query.x, 3))
+
+
 def test_equals_the_nearest_centroid_of_scikit_learn(make_task):
     task = make_task(way=4, shot=5, query=20, shape=(6,))
     said = Prototypes(nn.Identity(), 6)(task.support, task.query.x, 4)
