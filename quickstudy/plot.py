@@ -161,14 +161,20 @@ def by_size(
     return figure
 
 
-def by_budget(panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]]) -> Figure:
+def by_budget(panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]], *, columns: int = 2) -> Figure:
     """A panel for each title with a line for each name through (step, accuracy): what is still answered wrongly, in
     per cent, on logarithmic axes, where steady learning is a straight line. Once the colours are used up, lines are
     dashed, then dotted."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    figure = _figure(4.6 * len(panels), 3.0 + 0.2 * max(map(len, panels.values())))
-    for axes, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+    columns = min(columns, len(panels))
+    rows = [list(panels.items())[start : start + columns] for start in range(0, len(panels), columns)]
+    named = [max(len(lines) for _, lines in row) for row in rows]
+    figure = _figure(4.6 * columns, sum(3.0 + 0.2 * names for names in named))
+    places = figure.subplots(len(rows), columns, squeeze=False).ravel()
+    for axes in places[len(panels) :]:
+        axes.set_axis_off()
+    for axes, (title, lines) in zip(places, panels.items(), strict=False):
         for i, (name, points) in enumerate(lines.items()):
             step, right = np.array(points).T
             style = DASHES[i // len(tones.CATEGORIES) % len(DASHES)]

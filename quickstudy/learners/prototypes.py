@@ -63,7 +63,7 @@ def prototypes(
     """The paper's: four blocks of 64 filters and the squared Euclidean distance.
 
     Unless ``scale`` is given, that distance is the mean over the places of the last block: one of 28 x 28 pictures, 25
-    of 84 x 84. With the paper's sum over them the first losses are in the hundreds, and training has to shrink the
+    of 84 x 84. By the paper's sum over those a fresh net is certain of a random class, and training has to shrink the
     features before it can tell classes apart.
     """
     net = conv4(shape, width=width, normalization=normalization)
