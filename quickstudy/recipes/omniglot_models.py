@@ -16,7 +16,7 @@ from quickstudy.recipes.cells import Cell
 from quickstudy.recipes.omniglot_fewshot import SETTINGS, TABLE
 
 READING = Experiment(data="omniglot", split="random", size=28, query=3, precision="auto")
-STEPS = {(5, 1): 4000, (5, 5): 1500, (20, 1): 2000, (20, 5): 3000}
+STEPS = {(5, 1): 4000, (5, 5): 1500, (20, 1): 2000, (20, 5): 2000}
 WAYS = {5: 1500, 10: 1000, 15: 700, 20: 500}  # steps of Meta Networks
 
 
