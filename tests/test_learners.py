@@ -87,9 +87,12 @@ def test_battery(name, asked, norm, pool):
 
 
 @pytest.mark.parametrize("count", [1, 3])
-@pytest.mark.parametrize("name", sorted(set(learners.__all__) - {"density", "neighbours"}))
-def test_in_bfloat16_it_learns_from_the_same_gradients_a_little_rounded(name, count, pool):
-    norm = "none" if name in ON_PIXELS else "group"
+@pytest.mark.parametrize(
+    ("name", "norm"),
+    [(name, "none") for name in sorted(ON_PIXELS - {"density", "neighbours"})]
+    + [(name, norm) for name in TRAINED for norm in ("batch", "group")],
+)
+def test_in_bfloat16_it_learns_from_the_same_gradients_a_little_rounded(name, norm, count, pool):
     learner, _, training = made(name, options(name), norm, pool)
     found = {}
     for precision in devices.PRECISIONS:
@@ -99,8 +102,9 @@ def test_in_bfloat16_it_learns_from_the_same_gradients_a_little_rounded(name, co
         found[precision] = loss, torch.cat([grad.flatten() for grad in grads])
     (loss, slope), (rounded_loss, rounded) = found.values()
     torch.testing.assert_close(rounded_loss, loss, rtol=0.05, atol=0.05)
-    assert torch.cosine_similarity(rounded, slope, dim=0) > 0.8  # meta networks read signs, of slopes near 0 too
     assert not torch.equal(rounded, slope)
+    if (name, norm) != ("fast_weights", "batch"):  # six keys of six pictures: other float32 weights turn it as far
+        assert torch.cosine_similarity(rounded, slope, dim=0) > 0.8  # meta networks read signs, of slopes near 0 too
 
 
 @pytest.mark.parametrize("name", sorted(set(learners.__all__) - BLACK_BOX))

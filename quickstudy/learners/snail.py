@@ -125,8 +125,8 @@ def begin_as_matching(learner: SNAIL) -> SNAIL:
     looks for steps that have a label and features like those of the query, and the head passes on their labels and
     little else.
 
-    The paper leaves the first weights open. With PyTorch's usual ones a step attends to all before it alike, and it
-    takes thousands of updates until answers depend on the support at all.
+    The paper leaves the first weights open. With PyTorch's usual ones a step attends to all before it alike, and
+    answers hardly depend on the support for long.
     """
     first = next(iter(learner.net.layers))
     assert isinstance(first, CausalAttention)

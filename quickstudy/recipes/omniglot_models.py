@@ -2,7 +2,7 @@
 
 SNAIL was published after a million iterations of 32 sequences with one query each at a rate of 0.0001, some 32 million
 queries. These cells read some thousand batches, with three queries a class, at ten times that rate, which falls, and
-begin as a matching network (``learners/snail.py``); one begins at random and learns at the rate that was best for that.
+begin as a matching network (``learners/snail.py``); one begins at random, at half the rate.
 ``metrics.json`` in a run has the accuracy on validation tasks at ten points on the way. Meta Networks were published on
 an older split than this one.
 """
