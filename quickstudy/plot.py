@@ -161,13 +161,13 @@ def by_size(
     return figure
 
 
-def by_budget(panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]], *, columns: int = 2) -> Figure:
+def by_budget(panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]]) -> Figure:
     """A panel for each title with a line for each name through (step, accuracy): what is still answered wrongly, in
     per cent, on logarithmic axes, where steady learning is a straight line. Once the colours are used up, lines are
     dashed, then dotted."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    columns = min(columns, len(panels))
+    columns = min(2, len(panels))
     rows = [list(panels.items())[start : start + columns] for start in range(0, len(panels), columns)]
     named = [max(len(lines) for _, lines in row) for row in rows]
     figure = _figure(4.6 * columns, sum(3.0 + 0.2 * names for names in named))

@@ -24,8 +24,8 @@ class Sums(NamedTuple):
 class Prototypes(Learner[Sums]):
     """Slow: the embedding. Fast: the sum and the number of each class's embedded examples.
 
-    Logits are minus the squared Euclidean distances to the class means (equation 2 of the paper), or ``scale``
-    times the cosine.
+    Logits are ``scale`` times the similarities to the class means: minus the squared Euclidean distances (equation 2 of
+    the paper), or another.
     """
 
     def __init__(
@@ -67,5 +67,6 @@ def prototypes(
     features before it can tell classes apart.
     """
     net = conv4(shape, width=width, normalization=normalization)
-    mean = width / net.features if metric == "squared_euclidean" else 1.0
-    return Prototypes(net, net.features, metric=metric, scale=mean if scale is None else scale)
+    if scale is None:
+        scale = width / net.features if metric == "squared_euclidean" else 1.0
+    return Prototypes(net, net.features, metric=metric, scale=scale)

@@ -1,4 +1,4 @@
-"""Convolution in groups that stays fast through second derivatives.
+"""Convolutions in the precision that is asked for, and in groups that stay fast through second derivatives.
 
 PyTorch takes the double backward of a grouped convolution apart, group by group. A convolution and its two gradients
 are three bilinear maps, and the gradients of each are the other two: written so, any derivative of a grouped

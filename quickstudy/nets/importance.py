@@ -125,7 +125,7 @@ def _watched(module: nn.Module, single: set[str], calls: list[Call]) -> Iterator
 
 
 def _known(layer: nn.Module) -> bool:
-    if isinstance(layer, nn.Conv2d) and type(layer) in (nn.Conv2d, Conv2d):
+    if type(layer) is nn.Conv2d or type(layer) is Conv2d:
         return layer.groups == 1 and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
     return type(layer) is nn.Linear
 

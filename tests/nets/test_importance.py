@@ -7,6 +7,9 @@ from torch import nn
 
 from quickstudy.learners.ewc import fisher
 from quickstudy.learners.mas import sensitivity
+from quickstudy.nets import importance as measures_of
+from quickstudy.nets.conv4 import conv4
+from quickstudy.nets.convolution import Conv2d
 from quickstudy.nets.importance import importance
 from quickstudy.nets.norm import norm
 
@@ -185,3 +188,13 @@ def test_no_examples_and_strange_powers_are_refused(x):
         importance(net, dict(net.named_parameters()), x, lambda logits: logits.T, power=3)
     with pytest.raises(ValueError, match="pass y"):
         fisher(net, dict(net.named_parameters()), x, kind="empirical")
+
+
+def test_the_convolutions_of_the_few_shot_net_are_not_mapped(monkeypatch):
+    closed = set()
+    monkeypatch.setattr(measures_of, "_mapped", lambda *given: closed.update(given[2]))
+    net = nn.Sequential(conv4((1, 16, 16), width=4, normalization="group"), nn.Linear(4, 3))
+    sensitivity(net, dict(net.named_parameters()), torch.rand(2, 1, 16, 16))
+    convolutions = {f"{name}.weight" for name, layer in net.named_modules() if isinstance(layer, Conv2d)}
+    assert len(convolutions) == 3
+    assert convolutions <= closed
