@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from quickstudy import data, devices, learners, outer, parallel
+from quickstudy import data, devices, learners, outer, parallel, pretrained
 from quickstudy.core import Learner
 from quickstudy.data import Splits
 from quickstudy.data.pool import Pool
@@ -54,6 +54,7 @@ class Experiment:
     optimizer: str = "adam"
     length: int | None = None  # of a stream, for learners that read those; ten times way unless given
     labels: int | None = None  # that a stream's classes may get; as many as classes unless given
+    pretrained: str | None = None  # the folder of a run with whose net the training begins
 
     def splits(self) -> Splits:
         return data.load(self.data, size=self.size, split=self.split).to(devices.best())
@@ -100,11 +101,13 @@ class Experiment:
             splits = self.splits()
         fresh = self.build(splits)
         tasks = self.tasks(splits, fresh)
-        slow_weights(fresh)  # this and the next four refuse what cannot work before a folder is made
+        slow_weights(fresh)  # this and the next five refuse what cannot work before a folder is made
         Applied(fresh, self.optimizer, rate=self.rate)
         outer.estimator(self.estimator).check(fresh, fresh.objective(tasks.way))
         self.validation(splits, fresh)
         parallel.shard(range(self.batch))
+        if self.pretrained is not None and not Run(folder).begun:
+            pretrained.begin(fresh, self.before(splits))
         if parallel.agreed(not (folder / "config.json").exists()):
             asked = self if minutes is None else self.within(minutes, splits, fresh)
             config = {"experiment": dataclasses.asdict(asked), "split_sha256": splits.sha256, **versions()}
@@ -133,6 +136,16 @@ class Experiment:
             progress=progress,
         )
         return fresh, done
+
+    def before(self, splits: Splits) -> Run:
+        """The run that the training begins with. Raises ValueError where it may have learned test classes."""
+        run = Run.open(Path(self.pretrained or ""))
+        if from_run(run).data == self.data and run.config["split_sha256"] != splits.sha256:
+            raise ValueError(
+                f"{run.path} was trained on another split of {self.data}, whose training classes may be test classes "
+                "here; train it on the same split"
+            )
+        return run
 
     def within(self, minutes: float, splits: Splits, learner: Learner) -> Experiment:
         """The same with as many steps as fit the minutes here, validation included: measured once, then kept."""

@@ -17,10 +17,10 @@ from torch.func import functional_call
 
 from quickstudy import charts, gallery
 from quickstudy.core import Learner
+from quickstudy.embedding import embedding
 from quickstudy.evaluate import Shown
 from quickstudy.learners.stepwise import Stepwise
 from quickstudy.maps import colours
-from quickstudy.maps.embedding import embedding
 from quickstudy.storage import read_json, write_json
 from quickstudy.tasks import Stream
 

@@ -63,13 +63,21 @@ class Run:
     def finished(self) -> bool:
         return (self.path / "metrics.json").exists() and (self.path / "weights.safetensors").exists()
 
+    @property
+    def _checkpoint(self) -> Path:
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return self._checkpoint.exists()
+
     def save_checkpoint(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-        save_tensors(self.path / "checkpoint.safetensors", tensors, meta)
+        save_tensors(self._checkpoint, tensors, meta)
 
     def load_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """What was saved last, or None before the first time."""
-        path = self.path / "checkpoint.safetensors"
-        return load_tensors(path) if path.exists() else None
+        return load_tensors(self._checkpoint) if self.begun else None
 
     def finish(self, weights: Mapping[str, Tensor], metrics: Mapping[str, Any]) -> None:
         """The best weights and the learning curve; the checkpoint stays, so that finishing twice is the same."""

@@ -115,6 +115,15 @@ def test_train_evaluate_compare_report(run, tmp_path):
     assert "<html" in (run / "report.html").read_text()
 
 
+def test_a_training_begins_with_the_net_of_another(run, pictures, tmp_path):
+    asked = ("train", "maml", "--data", f"folder:{pictures}", *SMALL[:-1], "--steps", 2, "--pretrained", run, "--out")
+    folder = tmp_path / "maml"
+    assert "kept: the weights of step" in call(*asked, folder, "--options", "width=8", "stride=false").stdout
+    assert json.loads((folder / "config.json").read_text())["experiment"]["pretrained"] == str(run)
+    assert f"the net of {run} is not that of this learner" in refused(*asked, tmp_path / "no", "--options", "width=4")
+    assert not (tmp_path / "no").exists()
+
+
 STREAMS = ("--way", 3, "--batch", 4, "--precision", "float32", "--options", "hidden=8", "rows=12", "width=4")
 
 

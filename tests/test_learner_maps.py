@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
 from quickstudy import learner_maps, learners
+from quickstudy.embedding import embedding
 from quickstudy.evaluate import evaluate
 from quickstudy.gallery import Sheets
 from quickstudy.lifelong import live
-from quickstudy.maps.embedding import embedding
 from quickstudy.tasks import episodes, streams
 
 SIDE = 16

@@ -66,6 +66,7 @@ def train(
     precision: Precision = "auto",
     seed: int = 0,
     options: Options = (),
+    pretrained: Path | None = None,
     out: Path | None = None,
     resume: Path | None = None,
 ) -> None:
@@ -76,6 +77,7 @@ def train(
               quickstudy train --resume runs/prototypes-omniglot-60way-1shot-seed0
               quickstudy train maml --way 5 --batch 16 --estimator first_order
               quickstudy train mann --data omniglot --size 20 --way 5 --batch 16
+              quickstudy train prototypes --pretrained runs/classifier-glyphs-30way-1shot-seed0
               torchrun --nproc-per-node 2 -m quickstudy train prototypes --batch 4
 
     Args:
@@ -97,6 +99,7 @@ def train(
         optimizer: adam, whose rate falls along a half cosine, adam-constant, or sgd, whose rate falls linearly.
         precision: of convolutions and matrix products; auto is bfloat16 where the processor has it.
         seed: of the first weights and of the episodes.
+        pretrained: the folder of a run, of this learner or another, with whose net the training begins.
         out: the run folder; named after the arguments unless given.
         resume: a run folder to go on with; all other arguments come from it.
     """
@@ -104,7 +107,7 @@ def train(
     from quickstudy.parallel import group
 
     asked = (learner, data, split, size, way, shot, query, length, labels, batch, steps, minutes, rate)
-    rest = (estimator, optimizer, precision, seed, options, out)
+    rest = (estimator, optimizer, precision, seed, options, pretrained, out)
     with group():
         if resume is not None:
             go_on(resume)

@@ -19,12 +19,12 @@ from quickstudy.data import Pool
 from quickstudy.data.folder import class_files
 from quickstudy.data.pictures import stacked
 from quickstudy.data.reading import ink, read
+from quickstudy.embedding import embedding as embedding_of
 from quickstudy.estimator import shipped
 from quickstudy.estimator.choosing import Asked, untaught
 from quickstudy.estimator.inputs import files_of, tensors
 from quickstudy.files import FileProblem
 from quickstudy.maps import arrays, features
-from quickstudy.maps.embedding import embedding as embedding_of
 from quickstudy.maps.quality import sampled
 from quickstudy.storage import Run
 

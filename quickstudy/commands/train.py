@@ -36,6 +36,7 @@ def start(
     precision: str,
     seed: int,
     options: Sequence[str],
+    pretrained: Path | None,
     out: Path | None,
 ) -> None:
     """``quickstudy train LEARNER``."""
@@ -61,6 +62,7 @@ def start(
         seed=seed,
         estimator=estimator,
         optimizer=optimizer,
+        pretrained=str(pretrained) if pretrained else None,
     )
     folder = (
         out

@@ -100,8 +100,7 @@ class ExperimentCell(AnyCell):
         return dataclasses.replace(self.asked, seed=seed, steps=max(1, round(self.asked.steps * scale)))
 
     def stamp(self, seed: int, scale: float) -> str:
-        asked = self.training(seed, scale)
-        return f"{asked.learner}-{asked.way}way-{asked.shot}shot-seed{seed}-{digest(asked)}"
+        return stamped(self.training(seed, scale))
 
     def learner(
         self, asked: Experiment, splits: Splits, folder: Path, progress: bool, minutes: float | None = None
@@ -288,6 +287,11 @@ def hardware() -> str:
 
 def _kept(cell: AnyCell, seed: int, *, scale: float, tasks: int, runs: Path) -> Path:
     return runs / cell.table / "scores" / f"{cell.name}-{tasks}tasks-{cell.stamp(seed, scale)}.json"
+
+
+def stamped(asked: Experiment) -> str:
+    """A short name for a training."""
+    return f"{asked.learner}-{asked.way}way-{asked.shot}shot-seed{asked.seed}-{digest(asked)}"
 
 
 def digest(asked: Any) -> str:

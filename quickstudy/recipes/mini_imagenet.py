@@ -13,6 +13,7 @@ from typing import Any
 
 from quickstudy.experiment import Experiment
 from quickstudy.recipes.cells import Cell
+from quickstudy.recipes.pretrained import Pretrained
 from quickstudy.recipes.reread import Reread
 
 TABLE = "miniimagenet-fewshot"
@@ -28,6 +29,8 @@ INNER = replace(BASE, way=5, query=5, precision="float32", calibrated=False)
 STEPS = {1: 6000, 5: 2000}  # of inner loops, by shot
 CHEAP = {1: 15_000, 5: 5000}  # of those without second derivatives, or with them for the head alone
 LONG = {1: 3000, 5: 1500}  # of Meta-LSTM's, which are longer
+BRIEF = {1: 3000, 5: 1000}  # of those that begin with a classifier's net
+PRETRAINED = "begun with the classifier's net"
 MAML = {"width": 32, "stride": False, "steps": 5, "test_steps": 10, "rate": 0.01}
 
 
@@ -55,6 +58,13 @@ def _inner(
     return {shot: replace(asked, shot=shot, steps=steps[shot]) for shot in SHOTS}
 
 
+def _begun(method: str, variant: str, asked: dict[int, Experiment], **options: Any) -> list[Pretrained]:
+    """Trained from the net that the classifier, with these options of the net, has learned."""
+    first = replace(CLASSIFIER, options=options)
+    words = ", ".join(filter(None, (variant, PRETRAINED)))
+    return [Pretrained(TABLE, method, words, 5, shot, asked[shot], first=first) for shot in SHOTS]
+
+
 def _meta_lstm() -> dict[int, Experiment]:
     """With as many inner steps as the paper takes."""
     return {shot: _inner("meta_lstm", {"steps": steps}, LONG)[shot] for shot, steps in ((1, 12), (5, 8))}
@@ -73,4 +83,6 @@ CELLS = [
     *_cells("MAML", "second order, statistics of the support", _inner("maml", MAML | {"normalization": "support"})),
     *_cells("Meta-LSTM", "", _meta_lstm()),
     *_cells("ANIL", "", _inner("anil", MAML, CHEAP)),
+    *_begun("prototypical networks", "squared Euclidean", PROTOTYPES),
+    *_begun("MAML", "second order", _inner("maml", MAML, BRIEF), width=32),
 ]

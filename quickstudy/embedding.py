@@ -24,6 +24,6 @@ def embedding(learner: Learner) -> nn.Module:
         if isinstance(inner, Learner):
             return embedding(inner)
     raise ValueError(
-        f"{type(learner).__name__} has no embedding of single inputs; name one of its layers: "
-        f"{', '.join(name for name, _ in learner.named_modules() if name)}"
+        f"{type(learner).__name__} has no embedding of single inputs; choose a learner that sees them one by one, such "
+        "as prototypes"
     )

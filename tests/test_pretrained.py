@@ -1,0 +1,126 @@
+"""Trainings that begin with the net of another."""
+
+import dataclasses
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+
+from quickstudy import experiment
+from quickstudy.data import Splits
+from quickstudy.embedding import embedding
+from quickstudy.experiment import Experiment
+from quickstudy.files import FileProblem
+from quickstudy.pretrained import begin
+from quickstudy.recipes.cells import Cell
+from quickstudy.recipes.pretrained import Pretrained
+from quickstudy.storage import Run
+
+
+@pytest.fixture
+def splits(make_pool):
+    pool = make_pool([17] * 12)
+    return Splits(pool, pool, pool, "all")
+
+
+@pytest.fixture
+def finished(splits, tmp_path):
+    """A function from a learner's name and options to a finished run of it, with its first weights."""
+
+    def made(name, *, split="", **options):
+        asked = Experiment(learner=name, options={"width": 4} | options, way=4)
+        config = {"experiment": dataclasses.asdict(asked), "split_sha256": splits.sha256 + split}
+        run = Run.create(tmp_path / name, config)
+        weights = asked.build(splits).state_dict()
+        run.finish({key: torch.rand_like(w) if w.is_floating_point() else w for key, w in weights.items()}, {})
+        return run
+
+    return made
+
+
+def of(name, splits, **options):
+    return Experiment(learner=name, options={"width": 4} | options, way=4).build(splits)
+
+
+@pytest.mark.parametrize("source", ["classifier", "prototypes", "baseline_plus_plus", "matching", "anil"])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("prototypes", {}),
+        ("matching", {"finetune_steps": 2}),
+        ("finetune", {}),
+        ("maml", {"stride": False}),
+        ("meta_sgd", {"stride": False}),
+        ("siamese", {}),
+    ],
+)
+def test_the_embedding_is_the_other_s_and_the_rest_is_its_own(source, name, options, splits, finished):
+    run = finished(source, **({"stride": False} if source == "anil" else {}))
+    learner, x = of(name, splits, **options), splits.test.images[:8].float() / 255
+    before = {key: weight.clone() for key, weight in learner.named_parameters()}
+    begin(learner, run)
+    theirs = embedding(experiment.trained(run, splits))
+    assert torch.equal(embedding(learner).train()(x), theirs.train()(x))
+    seen = {id(weight) for weight in embedding(learner).parameters()}
+    for key, weight in learner.named_parameters():
+        assert torch.equal(weight, before[key]) != (id(weight) in seen), key
+
+
+def test_another_net_is_refused_before_anything_is_made(splits, finished, tmp_path, monkeypatch):
+    monkeypatch.setattr("quickstudy.data.load", lambda *_, **__: splits)
+    run = finished("classifier")
+    for name, options, words in (
+        ("prototypes", {"width": 8}, r"which has blocks.* \(8, 1, 3, 3\).*width and stride"),
+        ("prototypes", {"width": 4, "normalization": "none"}, "is not that of this learner"),
+        ("lstm", {}, "Sequential has no embedding of single inputs; choose"),
+    ):
+        asked = Experiment(learner=name, options=options, way=4, pretrained=str(run.path), steps=1)
+        with pytest.raises(ValueError, match=words):
+            asked.run(tmp_path / "new")
+    other = Experiment(options={"width": 4}, pretrained=str(tmp_path / "none"), way=4)
+    with pytest.raises(FileProblem, match="none is not a run folder"):
+        other.run(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_net_that_may_have_seen_test_classes_is_refused(splits, finished, tmp_path, monkeypatch):
+    monkeypatch.setattr("quickstudy.data.load", lambda *_, **__: splits)
+    run = finished("classifier", split="other")
+    asked = Experiment(options={"width": 4}, way=4, pretrained=str(run.path), steps=1)
+    with pytest.raises(ValueError, match="another split of glyphs, whose training classes may be test classes"):
+        asked.run(tmp_path / "new")
+    asked = replace(asked, data="omniglot")  # other data, whose classes are others
+    asked.run(tmp_path / "new")
+    assert Run(tmp_path / "new").finished
+
+
+def test_what_has_a_checkpoint_goes_on_without_the_run_it_began_with(splits, finished, tmp_path, monkeypatch):
+    monkeypatch.setattr("quickstudy.data.load", lambda *_, **__: splits)
+    run = finished("classifier")
+    asked = Experiment(options={"width": 4}, way=4, query=2, rate=1e-9, steps=2, pretrained=str(run.path))
+    learner, _ = asked.run(tmp_path / "new")
+    theirs = embedding(experiment.trained(run, splits))
+    for one, two in zip(embedding(learner).parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(one, two, atol=1e-6)
+    shutil.rmtree(run.path)
+    again, _ = experiment.from_run(Run.open(tmp_path / "new")).run(tmp_path / "new")
+    assert all(torch.equal(a, b) for a, b in zip(learner.parameters(), again.parameters(), strict=True))
+
+
+def test_a_cell_trains_first_what_it_begins_with_and_shares_it(splits, tmp_path, monkeypatch):
+    monkeypatch.setattr("quickstudy.data.load", lambda *_, **__: splits)
+    asked = Experiment(options={"width": 4}, way=4, query=2, precision="float32", steps=10)
+    first = replace(asked, learner="classifier", precision="auto", steps=4)
+    cell = Pretrained("table", "prototypes", "begun", 4, 1, asked, first=first)
+    plain = Cell("table", "classifier", "", 4, 1, first)
+    assert cell.stamp(0, 1.0) != Cell("table", "prototypes", "", 4, 1, asked).stamp(0, 1.0)
+    assert cell.stamp(0, 1.0) != replace(cell, first=replace(first, steps=5)).stamp(0, 1.0)
+    scores = plain.measure(1, scale=0.5, tasks=3, runs=tmp_path, progress=False)
+    both = cell.measure(1, scale=0.5, tasks=3, runs=tmp_path, progress=False)
+    kept = {path.name: json.loads((path / "config.json").read_text())["experiment"] for path in tmp_path.glob("*/*")}
+    assert sorted((one["learner"], one["steps"]) for one in kept.values()) == [("classifier", 2), ("prototypes", 5)]
+    assert {one["seed"] for one in kept.values()} == {1}
+    assert (both.done.step, both.precision) == (5, "float32")
+    assert both.done.seconds > scores.done.seconds
