@@ -84,5 +84,6 @@ CELLS = [
     *_cells("Meta-LSTM", "", _meta_lstm()),
     *_cells("ANIL", "", _inner("anil", MAML, CHEAP)),
     *_begun("prototypical networks", "squared Euclidean", PROTOTYPES),
-    *_begun("MAML", "second order", _inner("maml", MAML | {"head": "fresh"}, BRIEF, rate=2e-4), width=32),
+    *_begun("MAML", "second order", _inner("maml", MAML | {"head": "fresh"}, BRIEF), width=32),
+    *_begun("ANIL", "", _inner("anil", MAML | {"head": "fresh"}, CHEAP), width=32),
 ]
