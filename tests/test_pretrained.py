@@ -117,10 +117,16 @@ def test_a_cell_trains_first_what_it_begins_with_and_shares_it(splits, tmp_path,
     plain = Cell("table", "classifier", "", 4, 1, first)
     assert cell.stamp(0, 1.0) != Cell("table", "prototypes", "", 4, 1, asked).stamp(0, 1.0)
     assert cell.stamp(0, 1.0) != replace(cell, first=replace(first, steps=5)).stamp(0, 1.0)
-    scores = plain.measure(1, scale=0.5, tasks=3, runs=tmp_path, progress=False)
+    plain.measure(1, scale=0.5, tasks=3, runs=tmp_path, progress=False)
     both = cell.measure(1, scale=0.5, tasks=3, runs=tmp_path, progress=False)
-    kept = {path.name: json.loads((path / "config.json").read_text())["experiment"] for path in tmp_path.glob("*/*")}
-    assert sorted((one["learner"], one["steps"]) for one in kept.values()) == [("classifier", 2), ("prototypes", 5)]
-    assert {one["seed"] for one in kept.values()} == {1}
+    kept = {one["learner"]: (path, one) for path in tmp_path.glob("*/*") for one in [_asked(path)]}
+    assert {name: one["steps"] for name, (_, one) in kept.items()} == {"classifier": 2, "prototypes": 5}
+    assert len(list(tmp_path.glob("*/*"))) == 2
+    assert {one["seed"] for _, one in kept.values()} == {1}
+    assert kept["prototypes"][1]["pretrained"] == str(kept["classifier"][0])
     assert (both.done.step, both.precision) == (5, "float32")
-    assert both.done.seconds > scores.done.seconds
+    assert both.done.seconds == pytest.approx(sum(Run(path).metrics["seconds"] for path, _ in kept.values()))
+
+
+def _asked(path):
+    return json.loads((path / "config.json").read_text())["experiment"]
