@@ -13,7 +13,7 @@ from typing import Any
 
 from quickstudy.experiment import Experiment
 from quickstudy.recipes.cells import Cell
-from quickstudy.recipes.pretrained import Pretrained
+from quickstudy.recipes.pretrained import FROM_CLASSIFIER, Pretrained
 from quickstudy.recipes.reread import Reread
 
 TABLE = "miniimagenet-fewshot"
@@ -30,7 +30,6 @@ STEPS = {1: 6000, 5: 2000}  # of inner loops, by shot
 CHEAP = {1: 15_000, 5: 5000}  # of those without second derivatives, or with them for the head alone
 LONG = {1: 3000, 5: 1500}  # of Meta-LSTM's, which are longer
 BRIEF = {1: 3000, 5: 1000}  # of those that begin with a classifier's net
-PRETRAINED = "begun with the classifier's net"
 MAML = {"width": 32, "stride": False, "steps": 5, "test_steps": 10, "rate": 0.01}
 
 
@@ -61,7 +60,7 @@ def _inner(
 def _begun(method: str, variant: str, asked: dict[int, Experiment], **options: Any) -> list[Pretrained]:
     """Trained from the net that the classifier, with these options of the net, has learned."""
     first = replace(CLASSIFIER, options=options)
-    words = ", ".join(filter(None, (variant, PRETRAINED)))
+    words = ", ".join(filter(None, (variant, FROM_CLASSIFIER)))
     return [Pretrained(TABLE, method, words, 5, shot, asked[shot], first=first) for shot in SHOTS]
 
 

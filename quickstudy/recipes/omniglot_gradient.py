@@ -14,12 +14,14 @@ from typing import Any
 from quickstudy.experiment import Experiment
 from quickstudy.recipes.cells import Cell
 from quickstudy.recipes.omniglot_fewshot import CLASSIFIER, SETTINGS, TABLE
+from quickstudy.recipes.pretrained import FROM_CLASSIFIER, Pretrained
 from quickstudy.recipes.reread import Reread
 
 MAML = Experiment(learner="maml", data="omniglot", split="random", size=28, calibrated=False)
 FIVE = {"steps": 1, "test_steps": 3, "rate": 0.4}  # inner loop, by way
 TWENTY = {"steps": 5, "test_steps": 5, "rate": 0.1}
 BUDGETS = {(5, 1): (24_000, 4), (5, 5): (12_000, 2), (20, 1): (5_000, 1), (20, 5): (2_000, 1)}  # updates, tasks each
+BEGUN = {"stride": False, "head": "fresh", "steps": 5, "test_steps": 5, "rate": 0.03}  # on the classifier's net
 
 
 def _asked(way: int, shot: int, **options: Any) -> Experiment:
@@ -56,6 +58,13 @@ def _baseline(variant: str, **options: Any) -> list[Reread]:
     ]
 
 
+def _begun(method: str, variant: str, learner: str, steps: dict[int, int]) -> list[Pretrained]:
+    """At 20 ways, with the steps of each shot, from the net that the classifier has learned."""
+    asked = replace(MAML, learner=learner, way=20, options=BEGUN)
+    each = {shot: replace(asked, shot=shot, steps=some) for shot, some in steps.items()}
+    return [Pretrained(TABLE, method, variant, 20, shot, one, first=CLASSIFIER) for shot, one in each.items()]
+
+
 CELLS = [
     *_maml("conv, second order"),
     *_maml("conv, second order, calibrated afterwards", calibrated=True),
@@ -64,6 +73,8 @@ CELLS = [
     *_maml("no conv", SETTINGS[:2], conv=False),
     *_meta_sgd(),
     *_anil(),
+    *_begun("MAML", f"conv, second order, {FROM_CLASSIFIER}", "maml", {1: 2000, 5: 1000}),
+    *_begun("ANIL", FROM_CLASSIFIER, "anil", {1: 5000, 5: 5000}),
     *_baseline("cosine, fine-tuned", finetune_steps=10, finetune_rate=0.01),
     *_baseline("softmax, fine-tuned", read="softmax", finetune_steps=50, finetune_rate=0.01),
 ]

@@ -12,6 +12,8 @@ from quickstudy.experiment import Experiment
 from quickstudy.recipes.cells import Cell, digest, stamped
 from quickstudy.train import Progress
 
+FROM_CLASSIFIER = "begun with the classifier's net"  # the variant, or its last words
+
 
 @dataclass(frozen=True)
 class Pretrained(Cell):
