@@ -107,7 +107,8 @@ class Experiment:
         self.validation(splits, fresh)
         parallel.shard(range(self.batch))
         if self.pretrained is not None and not Run(folder).begun:
-            pretrained.begin(fresh, self.before(splits))
+            before = self.before(splits)
+            pretrained.begin(fresh, before, from_run(before).build(splits))
         if parallel.agreed(not (folder / "config.json").exists()):
             asked = self if minutes is None else self.within(minutes, splits, fresh)
             config = {"experiment": dataclasses.asdict(asked), "split_sha256": splits.sha256, **versions()}

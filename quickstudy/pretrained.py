@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
-from torch import Tensor
+from torch import nn
 
 from quickstudy.core import Learner
 from quickstudy.embedding import embedding
 from quickstudy.storage import Run
 
 
-def begin(learner: Learner, run: Run) -> None:
+def begin(learner: Learner, run: Run, source: Learner) -> None:
     """Gives the learner's embedding the weights of the embedding of a finished run; statistics and heads stay its own.
 
-    Raises FileProblem where the run has not ended, ValueError where the two nets differ or there is none.
+    ``source`` is the run's learner for the same pictures, with any weights. Raises FileProblem where the run has not
+    ended, ValueError where the two nets differ, other than in how they normalize, or where there is none.
     """
-    own, theirs = dict(embedding(learner).named_parameters()), run.weights()
-    found = [prefix for prefix in _prefixes(theirs, next(iter(own), "")) if _fits(theirs, prefix, own)]
-    if not found:
-        wanted = ", ".join(f"{name} {tuple(w.shape)}" for name, w in own.items())
+    own, theirs, saved = embedding(learner), embedding(source), run.weights()
+    part = next(name for name, module in source.named_modules() if module is theirs)
+    weights = {name: saved[f"{part}.{name}"] for name, _ in theirs.named_parameters()}
+    if _made_of(own) != _made_of(theirs) or _shapes(own) != {name: w.shape for name, w in weights.items()}:
         raise ValueError(
-            f"the net of {run.path} is not that of this learner, which has {wanted or 'no weights'}; train both on "
-            "pictures of one shape, with the same options of the net, such as width and stride"
+            f"the net of {run.path} is another than this learner's; train both with the same options of the net, such "
+            "as width and stride, on pictures with as many channels"
         )
     with torch.no_grad():
-        for name, weight in own.items():
-            weight.copy_(theirs[found[0] + name])
+        for name, weight in own.named_parameters():
+            weight.copy_(weights[name])
 
 
-def _prefixes(theirs: Mapping[str, Tensor], name: str) -> list[str]:
-    """The names of the parts that hold a weight of that name."""
-    return [key.removesuffix(name) for key in theirs if key.endswith(f".{name}")]
+def _made_of(net: nn.Module) -> list[str]:
+    """The layers of a net, apart from those that normalize."""
+    leaves = [module for module in net.modules() if not any(True for _ in module.children())]
+    return [str(layer) for layer in leaves if "Norm" not in type(layer).__name__]
 
 
-def _fits(theirs: Mapping[str, Tensor], part: str, own: Mapping[str, Tensor]) -> bool:
-    return all(f"{part}{name}" in theirs and theirs[f"{part}{name}"].shape == w.shape for name, w in own.items())
+def _shapes(net: nn.Module) -> dict[str, torch.Size]:
+    return {name: weight.shape for name, weight in net.named_parameters()}

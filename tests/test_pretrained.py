@@ -13,6 +13,7 @@ from quickstudy.data import Splits
 from quickstudy.embedding import embedding
 from quickstudy.experiment import Experiment
 from quickstudy.files import FileProblem
+from quickstudy.nets.norm import reading
 from quickstudy.pretrained import begin
 from quickstudy.recipes.cells import Cell
 from quickstudy.recipes.pretrained import Pretrained
@@ -52,6 +53,7 @@ def of(name, splits, **options):
         ("matching", {"finetune_steps": 2}),
         ("finetune", {}),
         ("maml", {"stride": False}),
+        ("maml", {"stride": False, "normalization": "support"}),
         ("meta_sgd", {"stride": False}),
         ("siamese", {}),
     ],
@@ -60,9 +62,10 @@ def test_the_embedding_is_the_other_s_and_the_rest_is_its_own(source, name, opti
     run = finished(source, **({"stride": False} if source == "anil" else {}))
     learner, x = of(name, splits, **options), splits.test.images[:8].float() / 255
     before = {key: weight.clone() for key, weight in learner.named_parameters()}
-    begin(learner, run)
+    begin(learner, run, experiment.from_run(run).build(splits))
     theirs = embedding(experiment.trained(run, splits))
-    assert torch.equal(embedding(learner).train()(x), theirs.train()(x))
+    with reading(embedding(learner), torch.ones(8, dtype=torch.bool)), reading(theirs, torch.ones(8, dtype=torch.bool)):
+        assert torch.allclose(embedding(learner).train()(x), theirs.train()(x), atol=1e-6)
     seen = {id(weight) for weight in embedding(learner).parameters()}
     for key, weight in learner.named_parameters():
         assert torch.equal(weight, before[key]) != (id(weight) in seen), key
@@ -72,8 +75,9 @@ def test_another_net_is_refused_before_anything_is_made(splits, finished, tmp_pa
     monkeypatch.setattr("quickstudy.data.load", lambda *_, **__: splits)
     run = finished("classifier")
     for name, options, words in (
-        ("prototypes", {"width": 8}, r"which has blocks.* \(8, 1, 3, 3\).*width and stride"),
-        ("prototypes", {"width": 4, "normalization": "none"}, "is not that of this learner"),
+        ("prototypes", {"width": 8}, "another than this learner's; .* such as width and stride"),
+        ("prototypes", {"width": 4, "normalization": "none"}, "another than this learner's"),
+        ("maml", {"width": 4}, "another than this learner's"),
         ("lstm", {}, "Sequential has no embedding of single inputs; choose"),
     ):
         asked = Experiment(learner=name, options=options, way=4, pretrained=str(run.path), steps=1)
@@ -83,6 +87,13 @@ def test_another_net_is_refused_before_anything_is_made(splits, finished, tmp_pa
     with pytest.raises(FileProblem, match="none is not a run folder"):
         other.run(tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_a_net_for_pictures_of_other_channels_is_refused(finished, make_pool):
+    run, pool = finished("classifier"), make_pool([17] * 12, shape=(3, 16, 16))
+    colour = Splits(pool, pool, pool, "all")
+    with pytest.raises(ValueError, match="pictures with as many channels"):
+        begin(of("prototypes", colour), run, experiment.from_run(run).build(colour))
 
 
 def test_a_net_that_may_have_seen_test_classes_is_refused(splits, finished, tmp_path, monkeypatch):
