@@ -107,7 +107,7 @@ class Experiment:
         self.validation(splits, fresh)
         parallel.shard(range(self.batch))
         if self.pretrained is not None and not Run(folder).begun:
-            before = self.before(splits)
+            before = self.before(Path(self.pretrained), splits)
             pretrained.begin(fresh, before, from_run(before).build(splits))
         if parallel.agreed(not (folder / "config.json").exists()):
             asked = self if minutes is None else self.within(minutes, splits, fresh)
@@ -138,9 +138,9 @@ class Experiment:
         )
         return fresh, done
 
-    def before(self, splits: Splits) -> Run:
+    def before(self, folder: Path, splits: Splits) -> Run:
         """The run that the training begins with. Raises ValueError where it may have learned test classes."""
-        run = Run.open(Path(self.pretrained or ""))
+        run = Run.open(folder)
         if from_run(run).data == self.data and run.config["split_sha256"] != splits.sha256:
             raise ValueError(
                 f"{run.path} was trained on another split of {self.data}, whose training classes may be test classes "

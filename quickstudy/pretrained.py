@@ -18,7 +18,7 @@ def begin(learner: Learner, run: Run, source: Learner) -> None:
     """
     own, theirs, saved = embedding(learner), embedding(source), run.weights()
     part = next(name for name, module in source.named_modules() if module is theirs)
-    weights = {name: saved[f"{part}.{name}"] for name, _ in theirs.named_parameters()}
+    weights = {name: saved[key] for name, _ in theirs.named_parameters() if (key := f"{part}.{name}") in saved}
     if _made_of(own) != _made_of(theirs) or _shapes(own) != {name: w.shape for name, w in weights.items()}:
         raise ValueError(
             f"the net of {run.path} is another than this learner's; train both with the same options of the net, such "
