@@ -11,25 +11,29 @@ from quickstudy.storage import Run
 
 
 def begin(learner: Learner, run: Run, source: Learner) -> None:
-    """Gives the learner's embedding the weights of the embedding of a finished run; statistics and heads stay its own.
+    """Gives every net in the learner that is made like the embedding of a finished run the weights of that embedding;
+    statistics and heads stay its own.
 
-    ``source`` is the run's learner for the same pictures, with any weights. Raises FileProblem where the run has not
-    ended, ValueError where the two nets differ, other than in how they normalize, or where there is none.
+    ``source`` is the run's learner for the same pictures, with any weights. Nets may differ in how they normalize.
+    Raises FileProblem where the run has not ended, ValueError where no net is made alike.
     """
-    own, theirs, saved = embedding(learner), embedding(source), run.weights()
+    theirs, saved = embedding(source), run.weights()
     part = next(name for name, module in source.named_modules() if module is theirs)
     weights = {name: saved[key] for name, _ in theirs.named_parameters() if (key := f"{part}.{name}") in saved}
-    if _made_of(own) != _made_of(theirs) or _shapes(own) != {name: w.shape for name, w in weights.items()}:
+    shapes, layers = {name: weight.shape for name, weight in weights.items()}, _layers(theirs)
+    alike = [module for module in learner.modules() if _shapes(module) == shapes and _layers(module) == layers]
+    if not alike:
         raise ValueError(
-            f"the net of {run.path} is another than this learner's; train both with the same options of the net, such "
-            "as width and stride, on pictures with as many channels"
+            f"{type(learner).__name__} has no net like that of {run.path}; train both with the same options of the "
+            "net, such as width and stride, on pictures with as many channels"
         )
     with torch.no_grad():
-        for name, weight in own.named_parameters():
-            weight.copy_(weights[name])
+        for net in alike:
+            for name, weight in net.named_parameters():
+                weight.copy_(weights[name])
 
 
-def _made_of(net: nn.Module) -> list[str]:
+def _layers(net: nn.Module) -> list[str]:
     """The layers of a net, apart from those that normalize."""
     leaves = [module for module in net.modules() if not any(True for _ in module.children())]
     return [str(layer) for layer in leaves if "Norm" not in type(layer).__name__]

@@ -71,14 +71,25 @@ def test_the_embedding_is_the_other_s_and_the_rest_is_its_own(source, name, opti
         assert torch.equal(weight, before[key]) != (id(weight) in seen), key
 
 
+@pytest.mark.parametrize("name", ["snail", "meta_networks"])
+def test_every_net_that_is_made_alike_gets_the_weights(name, splits, finished):
+    run, learner = finished("classifier"), of(name, splits)
+    begin(learner, run, experiment.from_run(run).build(splits))
+    theirs = dict(embedding(experiment.trained(run, splits)).named_parameters())
+    nets = {"snail": ["embed.0"], "meta_networks": ["base", "represent"]}[name]
+    for net in nets:
+        own = dict(learner.get_submodule(net).named_parameters())
+        assert all(torch.equal(own[key], weight) for key, weight in theirs.items())
+
+
 def test_another_net_is_refused_before_anything_is_made(splits, finished, tmp_path, monkeypatch):
     monkeypatch.setattr("quickstudy.data.load", lambda *_, **__: splits)
     run = finished("classifier")
     for name, options, words in (
-        ("prototypes", {"width": 8}, "another than this learner's; .* such as width and stride"),
-        ("prototypes", {"width": 4, "normalization": "none"}, "another than this learner's"),
-        ("maml", {"width": 4}, "another than this learner's"),
-        ("lstm", {}, "Sequential has no embedding of single inputs; choose"),
+        ("prototypes", {"width": 8}, "Prototypes has no net like that of .*classifier; .* such as width and stride"),
+        ("prototypes", {"width": 4, "normalization": "none"}, "has no net like that of"),
+        ("maml", {"width": 4}, "has no net like that of"),
+        ("mann", {}, "MANN has no net"),
     ):
         asked = Experiment(learner=name, options=options, way=4, pretrained=str(run.path), steps=1)
         with pytest.raises(ValueError, match=words):

@@ -13,7 +13,8 @@ from dataclasses import replace
 
 from quickstudy.experiment import Experiment
 from quickstudy.recipes.cells import Cell
-from quickstudy.recipes.omniglot_fewshot import SETTINGS, TABLE
+from quickstudy.recipes.omniglot_fewshot import CLASSIFIER, SETTINGS, TABLE
+from quickstudy.recipes.pretrained import FROM_CLASSIFIER, Pretrained
 
 READING = Experiment(data="omniglot", split="random", size=28, query=3, precision="auto")
 STEPS = {(5, 1): 4000, (5, 5): 1500, (20, 1): 2000, (20, 5): 2000}
@@ -39,7 +40,9 @@ def _meta_networks(way: int) -> Experiment:
 CELLS = [
     *(Cell(TABLE, "SNAIL", "", *setting, _snail(*setting)) for setting in SETTINGS),
     Cell(TABLE, "SNAIL", "random first weights", 20, 1, _from_random(_snail(20, 1))),
+    *(Pretrained(TABLE, "SNAIL", FROM_CLASSIFIER, *s, _snail(*s), first=CLASSIFIER) for s in SETTINGS),
     *(Cell(TABLE, "Meta Networks", "previous split", way, 1, _meta_networks(way)) for way in WAYS),
+    *(Pretrained(TABLE, "Meta Networks", FROM_CLASSIFIER, w, 1, _meta_networks(w), first=CLASSIFIER) for w in WAYS),
     *(
         Cell(
             TABLE,
