@@ -24,7 +24,7 @@ def begin(learner: Learner, run: Run, source: Learner) -> None:
     alike = [module for module in learner.modules() if _shapes(module) == shapes and _layers(module) == layers]
     if not alike:
         raise ValueError(
-            f"{type(learner).__name__} has no net like that of {run.path}; train both with the same options of the "
+            f"this learner has no net like that of {run.path}; train both with the same options of the "
             "net, such as width and stride, on pictures with as many channels"
         )
     with torch.no_grad():

@@ -86,10 +86,10 @@ def test_another_net_is_refused_before_anything_is_made(splits, finished, tmp_pa
     monkeypatch.setattr("quickstudy.data.load", lambda *_, **__: splits)
     run = finished("classifier")
     for name, options, words in (
-        ("prototypes", {"width": 8}, "Prototypes has no net like that of .*classifier; .* such as width and stride"),
+        ("prototypes", {"width": 8}, "this learner has no net like that of .*classifier; .* such as width and stride"),
         ("prototypes", {"width": 4, "normalization": "none"}, "has no net like that of"),
         ("maml", {"width": 4}, "has no net like that of"),
-        ("mann", {}, "MANN has no net"),
+        ("mann", {}, "has no net like that of"),
     ):
         asked = Experiment(learner=name, options=options, way=4, pretrained=str(run.path), steps=1)
         with pytest.raises(ValueError, match=words):
