@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,7 @@ BAND = 10  # classes beside each other in a drawn task
 RIGHT, WRONG = "#2f7ebc", "#c2500a"
 SOFT = "#5c6670"
 DASHES = ("-", "--", ":")  # the next begins where the colours begin again
+LEGEND = 56  # letters in a line of a legend below a panel
 LONGEST = 12  # letters of a class's name above its column
 
 
@@ -169,8 +171,9 @@ def by_budget(panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]]) -> 
 
     columns = min(2, len(panels))
     rows = [list(panels.items())[start : start + columns] for start in range(0, len(panels), columns)]
-    named = [max(len(lines) for _, lines in row) for row in rows]
-    figure = _figure(4.6 * columns, sum(3.0 + 0.2 * names for names in named))
+    wrapped = {name: textwrap.fill(name, LEGEND, break_on_hyphens=False) for lines in panels.values() for name in lines}
+    long = [max(sum(wrapped[name].count("\n") + 1 for name in lines) for _, lines in row) for row in rows]
+    figure = _figure(4.6 * columns, sum(3.0 + 0.2 * lines for lines in long))
     places = figure.subplots(len(rows), columns, squeeze=False).ravel()
     for axes in places[len(panels) :]:
         axes.set_axis_off()
@@ -179,7 +182,7 @@ def by_budget(panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]]) -> 
             step, right = np.array(points).T
             style = DASHES[i // len(tones.CATEGORIES) % len(DASHES)]
             look = {"color": tones.category(i), "linestyle": style, "marker": "o", "markersize": 3}
-            axes.plot(step, 100 * (1 - right), label=name, **look)
+            axes.plot(step, 100 * (1 - right), label=wrapped[name], **look)
         axes.set(xlabel="steps of training", ylabel="wrong answers, %", xscale="log", yscale="log")
         for axis, ticks in ((axes.xaxis, (1,)), (axes.yaxis, (1, 2, 5))):
             axis.set_major_locator(LogLocator(subs=ticks))

@@ -156,6 +156,18 @@ def test_what_is_answered_wrongly_by_budget():
     assert drawn(figure)
 
 
+def test_long_names_by_budget_leave_the_panels_their_width():
+    short, long = ({f"{word} {i}": [[1, 0.5], [2, 0.6]] for i in range(3)} for word in ("one", "word " * 30))
+    widths = []
+    for lines in (short, long):
+        figure = plot.by_budget({"left": lines, "right": lines})
+        figure.canvas.draw()
+        widths.append(figure.axes[0].get_position().width)
+        for axes in figure.axes:
+            assert axes.get_legend().get_window_extent().x1 <= figure.bbox.x1
+    assert widths[1] > 0.9 * widths[0]
+
+
 def test_no_two_lines_by_budget_look_alike():
     figure = plot.by_budget({"many": {f"row {i}": [[1, 0.5], [2, 0.6]] for i in range(30)}})
     looks = {(line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines}
