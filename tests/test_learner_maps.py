@@ -85,7 +85,7 @@ def test_a_learner_that_adapts_its_net_is_shown_as_it_has_adapted(pool):
 def test_a_learner_without_an_embedding_has_no_picture(pool):
     (shown,) = evaluate(learners.prototypes((1, SIDE, SIDE), width=8), episodes(pool, 4, 1, 5), 1, shown=1).shown
     assert learner_maps.episode(learners.mann((1, SIDE, SIDE), way=4), shown, Sheets(), "mann") == ""
-    with pytest.raises(ValueError, match="name one of its layers"):
+    with pytest.raises(ValueError, match="MANN has no embedding of single inputs; choose a learner"):
         embedding(learners.mann((1, SIDE, SIDE), way=4))
 
 
