@@ -107,6 +107,13 @@ def test_a_net_for_pictures_of_other_channels_is_refused(finished, make_pool):
         begin(of("prototypes", colour), run, experiment.from_run(run).build(colour))
 
 
+def test_a_run_that_lacks_a_weight_has_another_net(splits, finished):
+    run = finished("classifier")
+    run.finish({key: weight for key, weight in run.weights().items() if ".blocks.3." not in key}, {})
+    with pytest.raises(ValueError, match="no net like that of"):
+        begin(of("prototypes", splits), run, experiment.from_run(run).build(splits))
+
+
 def test_a_net_that_may_have_seen_test_classes_is_refused(splits, finished, tmp_path, monkeypatch):
     monkeypatch.setattr("quickstudy.data.load", lambda *_, **__: splits)
     run = finished("classifier", split="other")
