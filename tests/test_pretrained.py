@@ -138,9 +138,7 @@ def test_what_has_a_checkpoint_goes_on_without_the_run_it_began_with(splits, fin
     assert all(torch.equal(a, b) for a, b in zip(learner.parameters(), again.parameters(), strict=True))
 
 
-def test_what_was_killed_before_its_first_checkpoint_begins_with_it_again(
-    splits, finished, tmp_path, monkeypatch
-):
+def test_what_was_killed_before_its_first_checkpoint_begins_with_it_again(splits, finished, tmp_path, monkeypatch):
     monkeypatch.setattr("quickstudy.data.load", lambda *_, **__: splits)
     asked = Experiment(options={"width": 4}, way=4, query=2, steps=2, pretrained=str(finished("classifier").path))
     learner, _ = asked.run(tmp_path / "new")
