@@ -54,6 +54,7 @@ class Experiment:
     optimizer: str = "adam"
     length: int | None = None  # of a stream, for learners that read those; ten times way unless given
     labels: int | None = None  # that a stream's classes may get; as many as classes unless given
+    letters: int | None = None  # of the strings that labels are, as frequent as each other in training
     pretrained: str | None = None  # the folder of a run with whose net the training begins
 
     def splits(self) -> Splits:
@@ -67,16 +68,19 @@ class Experiment:
     def tasks(self, splits: Splits, learner: Learner) -> Episodes | Batches | Sequences:
         """What it is trained on: episodes, labelled batches of as many pictures, or streams."""
         if learner.reads == "sequences":
-            return self.streams(splits.train, seed=self.seed)
-        if self.length is not None or self.labels is not None:
-            raise ValueError(f"{self.learner} reads {learner.reads}; length and labels are for learners of sequences")
+            return self.streams(splits.train, letters=self.letters, seed=self.seed)
+        if any(given is not None for given in (self.length, self.labels, self.letters)):
+            raise ValueError(
+                f"{self.learner} reads {learner.reads}; length, labels and letters are for learners of sequences"
+            )
         if learner.reads == "episodes":
             return episodes(splits.train, self.way, self.shot, self.query, seed=self.seed)
         return batches(splits.train, self.way * (self.shot + self.query), seed=self.seed)
 
-    def streams(self, pool: Pool, *, seed: int = 0) -> Sequences:
-        """Streams as those of the training."""
-        return sequences(pool, self.way, self.length or MEETINGS * self.way, labels=self.labels, seed=seed)
+    def streams(self, pool: Pool, *, letters: int | None = None, seed: int = 0) -> Sequences:
+        """Streams as long as those of the training, with as many classes and labels."""
+        length = self.length or MEETINGS * self.way
+        return sequences(pool, self.way, length, labels=self.labels, letters=letters, seed=seed)
 
     def validation(self, splits: Splits, learner: Learner) -> Episodes | Sequences:
         """Tasks of validation classes, which alone decide which weights are kept."""

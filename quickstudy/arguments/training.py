@@ -57,6 +57,7 @@ def train(
     query: int = 5,
     length: int | None = None,
     labels: int | None = None,
+    letters: int | None = None,
     batch: int = 1,
     steps: int | None = None,
     minutes: float | None = None,
@@ -90,6 +91,8 @@ def train(
         query: examples of each class to answer for.
         length: steps of a stream, for learners that read sequences (lstm, mann); ten times way unless given.
         labels: names that the classes of a stream are drawn from; as many as classes unless given, 3125 for strings.
+        letters: of such strings; training streams then have each at each place in as many classes, so that counting
+            them tells nothing and is not learned first.
         batch: episodes a step, which the processes of torchrun share.
         steps: length of the training (2,000 unless --minutes is given).
         minutes: length of the training as time; turned into steps once, at the start.
@@ -106,7 +109,7 @@ def train(
     from quickstudy.commands.train import go_on, start
     from quickstudy.parallel import group
 
-    asked = (learner, data, split, size, way, shot, query, length, labels, batch, steps, minutes, rate)
+    asked = (learner, data, split, size, way, shot, query, length, labels, letters, batch, steps, minutes, rate)
     rest = (estimator, optimizer, precision, seed, options, pretrained, out)
     with group():
         if resume is not None:

@@ -128,9 +128,7 @@ class Cell(ExperimentCell):
     def measure(self, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> Scores:
         splits = self.asked.splits()
         budget = "" if self.minutes is None else f"-{self.minutes:g}minutes"
-        asked = self.training(seed, scale)
-        if asked.precision == "auto":
-            asked = dataclasses.replace(asked, precision=devices.native())
+        asked = settled(self.training(seed, scale))
         folder = runs / self.table / f"{self.stamp(seed, scale)}-{asked.precision}{budget}"
         learner, done = self.learner(asked, splits, folder, progress, self.minutes)
         if self.calibrated:
@@ -292,6 +290,11 @@ def _kept(cell: AnyCell, seed: int, *, scale: float, tasks: int, runs: Path) -> 
 def stamped(asked: Experiment) -> str:
     """A short name for a training."""
     return f"{asked.learner}-{asked.way}way-{asked.shot}shot-seed{asked.seed}-{digest(asked)}"
+
+
+def settled(asked: Experiment) -> Experiment:
+    """With a precision; "auto" is that in which this machine is fastest."""
+    return dataclasses.replace(asked, precision=devices.native()) if asked.precision == "auto" else asked
 
 
 def digest(asked: Any) -> str:

@@ -2,21 +2,26 @@
 
 Protocol: 20 x 20, quarter-turns are classes, streams of ten steps a class on average, the class of each step drawn
 independently; the label of a step is told with the next one. One training serves all the instances of a method.
+
+Strings are learned in streams whose letters are balanced, of five classes first; those of the tests are drawn as
+published.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from quickstudy.experiment import Experiment
 from quickstudy.instances import instances
-from quickstudy.recipes.cells import ExperimentCell, Scores
+from quickstudy.recipes.cells import ExperimentCell, Scores, settled
+from quickstudy.recipes.pretrained import Begun
 
 TABLE = "omniglot-instances"
 INSTANCES = (1, 2, 3, 4, 5, 10)
 FIVE = Experiment(data="omniglot", split="random", size=20, way=5, batch=16)
-FIFTEEN = replace(FIVE, way=15, labels=5**5, options={"strings": True})
+SPELLED = replace(FIVE, labels=5**5, letters=5, options={"strings": True})
+MANN, LSTM = replace(SPELLED, learner="mann", steps=10_000), replace(SPELLED, learner="lstm", steps=30_000)
 PIXELS = replace(FIVE, learner="neighbours", options={"dark": True})  # the files' own polarity; any names will do
 ONE_HOT, FEWER, STRINGS = "one-hot labels, 5 classes", "string labels, 5 classes", "string labels, 15 classes"
 
@@ -34,23 +39,39 @@ class InstanceCell(ExperimentCell):
         return f"instance {self.instance}"
 
     def measure(self, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> Scores:
-        splits, asked = self.asked.splits(), self.training(seed, scale)
-        learner, done = self.learner(asked, splits, runs / TABLE / self.stamp(seed, scale), progress)
+        splits, asked = self.asked.splits(), settled(self.training(seed, scale))
+        folder = runs / TABLE / f"{self.stamp(seed, scale)}-{asked.precision}"
+        learner, done = self.learner(asked, splits, folder, progress)
         drawn = asked.streams(splits.test)
         result = instances(learner, drawn, tasks, name=self.title, progress=progress)
         return Scores(result.of_streams(self.instance), result.transductive, splits.sha256, done, asked.precision)
+
+
+@dataclass(frozen=True)
+class GrownCell(Begun, InstanceCell):
+    """The same after two trainings."""
+
+    first: Experiment = field(default_factory=Experiment)
 
 
 def _cells(method: str, variant: str, asked: Experiment, *, trained: bool = True) -> list[InstanceCell]:
     return [InstanceCell(TABLE, method, variant, k, asked, trained) for k in INSTANCES]
 
 
+def _grown(method: str, first: Experiment, steps: int) -> list[GrownCell]:
+    """Fifteen classes after five."""
+    asked = replace(first, way=15, steps=steps)
+    return [GrownCell(TABLE, method, STRINGS, k, asked, first=first) for k in INSTANCES]
+
+
 CELLS = [
     *_cells("MANN", ONE_HOT, replace(FIVE, learner="mann", steps=16_000)),
     *_cells("LSTM", ONE_HOT, replace(FIVE, learner="lstm", steps=100_000)),
     *_cells("feedforward", ONE_HOT, replace(FIVE, learner="feedforward", steps=625)),
-    *_cells("MANN LRUA, LSTM controller", STRINGS, replace(FIFTEEN, learner="mann", steps=1250)),
-    *_cells("LSTM", STRINGS, replace(FIFTEEN, learner="lstm", steps=6_000)),
+    *_cells("MANN, LSTM controller", FEWER, MANN),
+    *_cells("LSTM", FEWER, LSTM),
+    *_grown("MANN LRUA, LSTM controller", MANN, 3000),
+    *_grown("LSTM", LSTM, 6000),
     *_cells("kNN, raw pixels", FEWER, PIXELS, trained=False),
     *_cells("kNN, raw pixels", STRINGS, replace(PIXELS, way=15), trained=False),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,8 +20,12 @@ class Sequences:
     labels follow from the first ones. A class shows all its pictures before one comes again.
     """
 
-    def __init__(self, pool: Pool, way: int, length: int, *, labels: int | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, pool: Pool, way: int, length: int, *, labels: int | None = None, letters: int | None = None, seed: int = 0
+    ) -> None:
         _check(pool, way, length, labels)
+        self._places = 0 if letters is None else _places(labels or way, letters)
+        self.letters = letters
         self.pool, self.length, self.seed = pool, length, seed
         self._starts, self._sizes = pool.starts.tolist(), pool.sizes.tolist()
         self.classes, self.way = way, labels or way  # classes a stream, labels there are
@@ -39,7 +44,7 @@ class Sequences:
         """(length,) rows of the pool, and their labels."""
         source = bits(self.seed, index)
         classes = distinct(source, len(self.pool), self.classes)
-        names = distinct(source, self.way, self.classes)
+        names = self._names(source)
         steps = (source.random_raw(self.length) % np.uint64(self.classes)).astype(np.int64)
         rows = np.empty(self.length, dtype=np.int64)
         for place, class_ in enumerate(classes):
@@ -48,14 +53,31 @@ class Sequences:
             rows[met] = self._starts[class_] + np.resize(order, len(met))
         return rows, names[steps]
 
+    def _names(self, source: np.random.Philox) -> np.ndarray:
+        """(classes,) labels."""
+        if self.letters is None:
+            return distinct(source, self.way, self.classes)
+        names = np.zeros(self.classes, dtype=np.int64)
+        for _ in range(self._places):
+            alphabet = distinct(source, self.letters, self.letters)
+            names = self.letters * names + alphabet[distinct(source, self.classes, self.classes) % self.letters]
+        return names
 
-def sequences(pool: Pool, way: int, length: int, *, labels: int | None = None, seed: int = 0) -> Sequences:
+
+def sequences(
+    pool: Pool, way: int, length: int, *, labels: int | None = None, letters: int | None = None, seed: int = 0
+) -> Sequences:
     """``way`` classes a stream, ``length`` steps (the protocol of Santoro et al., 2016). The classes get labels below
     ``labels``, as many as classes unless given, anew in every stream.
 
-    Raises ValueError where the pool has too few classes, or there are too few labels.
+    Labels drawn at random and written in so many ``letters`` have some letters more often than others, and a learner
+    that counts them has learned something. Where ``letters`` is given, each stands at each place in as many classes, up
+    to one; two classes may get the same label.
+
+    Raises ValueError where the pool has too few classes, there are too few labels, or no power of the letters is the
+    number of labels.
     """
-    return Sequences(pool, way, length, labels=labels, seed=seed)
+    return Sequences(pool, way, length, labels=labels, letters=letters, seed=seed)
 
 
 def _check(pool: Pool, way: int, length: int, labels: int | None) -> None:
@@ -65,3 +87,11 @@ def _check(pool: Pool, way: int, length: int, labels: int | None) -> None:
         raise ValueError(f"streams of {way} classes need as many, this part of the data has {len(pool)}; lower way")
     if labels is not None and labels < way:
         raise ValueError(f"{way} classes need as many labels, got {labels}; raise labels")
+
+
+def _places(labels: int, letters: int) -> int:
+    """How long the strings of so many letters are of which there are so many."""
+    places = 0 if letters < 2 else round(math.log(labels, letters))
+    if places == 0 or letters**places != labels:
+        raise ValueError(f"{letters} letters make no {labels} strings of one length; 5 letters make 3125, of five")
+    return places
