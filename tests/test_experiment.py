@@ -52,7 +52,7 @@ def test_learners_of_sequences_are_trained_and_validated_on_streams(splits):
 
 def test_what_only_streams_have_is_refused_elsewhere(splits):
     asked = Experiment(learner="prototypes", options={"width": 4}, way=3, length=9)
-    with pytest.raises(ValueError, match="prototypes reads episodes; length, labels and letters are for learners of sequences"):
+    with pytest.raises(ValueError, match="prototypes reads episodes; length, labels and letters are for learners"):
         asked.tasks(splits, asked.build(splits))
 
 
