@@ -48,6 +48,8 @@ def test_learners_of_sequences_are_trained_and_validated_on_streams(splits):
     assert (lessons.classes, lessons.way, lessons.length) == (3, 3125, 30)
     assert 0 <= asked.scores(splits, made).mean() < 0.1
     assert replace(asked, length=7).tasks(splits, made).length == 7
+    spelled = replace(asked, letters=5)
+    assert (spelled.tasks(splits, made).letters, spelled.validation(splits, made).letters) == (5, None)
 
 
 def test_what_only_streams_have_is_refused_elsewhere(splits):

@@ -16,6 +16,7 @@ from quickstudy.files import FileProblem
 from quickstudy.nets.norm import reading
 from quickstudy.pretrained import begin
 from quickstudy.recipes.cells import Cell
+from quickstudy.recipes.omniglot_instances import GrownCell, InstanceCell
 from quickstudy.recipes.pretrained import Pretrained
 from quickstudy.storage import Run
 
@@ -80,6 +81,26 @@ def test_every_net_that_is_made_alike_gets_the_weights(name, splits, finished):
     for net in nets:
         own = dict(learner.get_submodule(net).named_parameters())
         assert all(torch.equal(own[key], weight) for key, weight in theirs.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("mann", {"hidden": 5, "rows": 6, "width": 3, "heads": 2}), ("lstm", {"hidden": 5})]
+)
+def test_what_reads_sequences_gets_all_weights_whatever_the_classes_of_a_stream(
+    name, options, splits, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("quickstudy.data.load", lambda *_, **__: splits)
+    few = Experiment(learner=name, options=options | {"strings": True}, way=2, labels=3125, length=4, steps=1)
+    few.run(tmp_path / "few")
+    asked = replace(few, way=5, pretrained=str(tmp_path / "few"), rate=1e-9)
+    learner, _ = asked.run(tmp_path / "many")
+    theirs = Run.open(tmp_path / "few").weights()
+    assert all(torch.allclose(weight, theirs[key], atol=1e-6) for key, weight in learner.state_dict().items())
+    other = replace(asked, learner={"mann": "lstm", "lstm": "mann"}[name], options={"strings": True})
+    fewer = replace(asked, options=options, labels=None)
+    for wrong in (other, fewer):
+        with pytest.raises(ValueError, match=r"no net like that of .*; what reads sequences, with as many labels and"):
+            wrong.run(tmp_path / "new")
 
 
 def test_another_net_is_refused_before_anything_is_made(splits, finished, tmp_path, monkeypatch):
@@ -165,6 +186,19 @@ def test_a_cell_trains_first_what_it_begins_with_and_shares_it(splits, tmp_path,
     assert kept["prototypes"][1]["pretrained"] == str(kept["classifier"][0])
     assert (both.done.step, both.precision) == (5, "float32")
     assert both.done.seconds == pytest.approx(sum(Run(path).metrics["seconds"] for path, _ in kept.values()))
+
+
+def test_fifteen_classes_begin_with_what_was_learned_of_five(splits, tmp_path, monkeypatch):
+    monkeypatch.setattr("quickstudy.data.load", lambda *_, **__: splits)
+    options = {"strings": True, "hidden": 5}
+    first = Experiment(learner="lstm", options=options, way=2, labels=3125, letters=5, length=4, steps=1)
+    plain = InstanceCell("table", "LSTM", "few", 2, first)
+    grown = GrownCell("table", "LSTM", "many", 2, replace(first, way=4), first=first)
+    plain.measure(0, scale=1.0, tasks=3, runs=tmp_path, progress=False)
+    grown.measure(0, scale=1.0, tasks=3, runs=tmp_path, progress=False)
+    few, many = sorted((_asked(path) for path in tmp_path.glob("*/*")), key=lambda one: one["way"])
+    assert (few["way"], many["way"]) == (2, 4)
+    assert many["pretrained"] in {str(path) for path in tmp_path.glob("*/lstm-2way*")}
 
 
 def _asked(path):

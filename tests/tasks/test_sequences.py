@@ -9,6 +9,7 @@ from scipy.stats import chisquare
 
 from quickstudy import checks
 from quickstudy.tasks import sequences
+from quickstudy.tasks.episodes import bits
 
 
 def test_numbered(pool):
@@ -72,3 +73,30 @@ def test_streams_are_the_same_on_every_machine(pool):
 def test_what_cannot_be_drawn_is_refused(way, length, labels, says, pool):
     with pytest.raises(ValueError, match=says):
         sequences(pool, way, length, labels=labels)
+
+
+@pytest.mark.parametrize(("labels", "letters"), [(24, 5), (3, 5), (3, 1), (1, 0), (3, -3)])
+def test_letters_that_make_no_such_labels_are_refused(labels, letters, pool):
+    with pytest.raises(
+        ValueError, match=f"{letters} letters make no {labels} strings .*; 5 letters make 3125, of five"
+    ):
+        sequences(pool, 1, 5, labels=labels, letters=letters)
+
+
+@given(data=st.data())
+def test_letters_stand_at_each_place_in_as_many_classes(data, pool):
+    letters, places = data.draw(st.integers(2, 5)), data.draw(st.integers(1, 3))
+    way = data.draw(st.integers(1, min(letters**places, 12)))
+    tasks = sequences(pool, way, 5, labels=letters**places, letters=letters)
+    names = tasks._names(bits(0, data.draw(st.integers(0, 2**62))))
+    for place in range(places):
+        found = np.bincount(names // letters**place % letters, minlength=letters)
+        assert found.sum() == way
+        assert found.max() - found.min() <= 1
+
+
+def test_a_class_gets_any_label_of_letters(pool):
+    tasks = sequences(pool, 4, 5, labels=9, letters=3)
+    names = np.stack([tasks._names(bits(0, number)) for number in range(3000)])
+    assert all(chisquare(np.bincount(names[:, class_], minlength=9)).pvalue > 1e-6 for class_ in range(4))
+    assert np.bincount(names[:, 0] // 3 * 3 + names[:, 1] // 3, minlength=9).min() > 0  # a letter may come twice
