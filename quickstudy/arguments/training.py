@@ -78,6 +78,7 @@ def train(
               quickstudy train --resume runs/prototypes-omniglot-60way-1shot-seed0
               quickstudy train maml --way 5 --batch 16 --estimator first_order
               quickstudy train mann --data omniglot --size 20 --way 5 --batch 16
+              quickstudy train mann --size 20 --way 5 --labels 3125 --letters 5 --options strings=true
               quickstudy train prototypes --pretrained runs/classifier-glyphs-30way-1shot-seed0
               torchrun --nproc-per-node 2 -m quickstudy train prototypes --batch 4
 
