@@ -16,7 +16,7 @@ from quickstudy.files import FileProblem
 from quickstudy.nets.norm import reading
 from quickstudy.pretrained import begin
 from quickstudy.recipes.cells import Cell
-from quickstudy.recipes.omniglot_instances import GrownCell, InstanceCell
+from quickstudy.recipes.omniglot_instances import GrownCell
 from quickstudy.recipes.pretrained import Pretrained
 from quickstudy.storage import Run
 
@@ -173,10 +173,10 @@ def test_a_cell_trains_first_what_it_begins_with_and_shares_it(splits, tmp_path,
     monkeypatch.setattr("quickstudy.data.load", lambda *_, **__: splits)
     asked = Experiment(options={"width": 4}, way=4, query=2, precision="float32", steps=10)
     first = replace(asked, learner="classifier", precision="auto", steps=4)
-    cell = Pretrained("table", "prototypes", "begun", 4, 1, asked, first=first)
+    cell = Pretrained("table", "prototypes", "begun", 4, 1, asked, before=(first,))
     plain = Cell("table", "classifier", "", 4, 1, first)
     assert cell.stamp(0, 1.0) != Cell("table", "prototypes", "", 4, 1, asked).stamp(0, 1.0)
-    assert cell.stamp(0, 1.0) != replace(cell, first=replace(first, steps=5)).stamp(0, 1.0)
+    assert cell.stamp(0, 1.0) != replace(cell, before=(replace(first, steps=5),)).stamp(0, 1.0)
     plain.measure(1, scale=0.5, tasks=3, runs=tmp_path, progress=False)
     both = cell.measure(1, scale=0.5, tasks=3, runs=tmp_path, progress=False)
     kept = {one["learner"]: (path, one) for path in tmp_path.glob("*/*") for one in [_asked(path)]}
@@ -188,17 +188,23 @@ def test_a_cell_trains_first_what_it_begins_with_and_shares_it(splits, tmp_path,
     assert both.done.seconds == pytest.approx(sum(Run(path).metrics["seconds"] for path, _ in kept.values()))
 
 
-def test_fifteen_classes_begin_with_what_was_learned_of_five(splits, tmp_path, monkeypatch):
+def test_each_training_begins_with_what_the_one_before_has_learned(splits, tmp_path, monkeypatch):
     monkeypatch.setattr("quickstudy.data.load", lambda *_, **__: splits)
     options = {"strings": True, "hidden": 5}
-    first = Experiment(learner="lstm", options=options, way=2, labels=3125, letters=5, length=4, steps=1)
-    plain = InstanceCell("table", "LSTM", "few", 2, first)
-    grown = GrownCell("table", "LSTM", "many", 2, replace(first, way=4), first=first)
-    plain.measure(0, scale=1.0, tasks=3, runs=tmp_path, progress=False)
-    grown.measure(0, scale=1.0, tasks=3, runs=tmp_path, progress=False)
-    few, many = sorted((_asked(path) for path in tmp_path.glob("*/*")), key=lambda one: one["way"])
-    assert (few["way"], many["way"]) == (2, 4)
-    assert many["pretrained"] in {str(path) for path in tmp_path.glob("*/lstm-2way*")}
+    few = Experiment(learner="lstm", options=options, way=2, labels=3125, length=4, steps=1)
+    balanced, many = replace(few, letters=5), replace(few, way=4)
+    one = GrownCell("table", "LSTM", "few", 2, few, before=(balanced,))
+    two = GrownCell("table", "LSTM", "many", 2, many, before=(balanced, few))
+    one.measure(0, scale=1.0, tasks=3, runs=tmp_path, progress=False)
+    done = two.measure(0, scale=1.0, tasks=3, runs=tmp_path, progress=False).done
+    kept = {
+        (asked["way"], asked["letters"]): (path, asked) for path in tmp_path.glob("*/*") for asked in [_asked(path)]
+    }
+    assert len(kept) == len(list(tmp_path.glob("*/*"))) == 3
+    assert kept[2, 5][1]["pretrained"] is None
+    assert kept[2, None][1]["pretrained"] == str(kept[2, 5][0])
+    assert kept[4, None][1]["pretrained"] == str(kept[2, None][0])
+    assert done.seconds == pytest.approx(sum(Run(path).metrics["seconds"] for path, _ in kept.values()))
 
 
 def _asked(path):

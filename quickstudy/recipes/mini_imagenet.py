@@ -61,7 +61,7 @@ def _begun(method: str, variant: str, asked: dict[int, Experiment], **options: A
     """Trained from the net that the classifier, with these options of the net, has learned."""
     first = replace(CLASSIFIER, options=options)
     words = ", ".join(filter(None, (variant, FROM_CLASSIFIER)))
-    return [Pretrained(TABLE, method, words, 5, shot, asked[shot], first=first) for shot in SHOTS]
+    return [Pretrained(TABLE, method, words, 5, shot, asked[shot], before=(first,)) for shot in SHOTS]
 
 
 def _meta_lstm() -> dict[int, Experiment]:

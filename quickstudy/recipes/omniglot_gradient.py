@@ -62,7 +62,7 @@ def _begun(method: str, variant: str, learner: str, steps: dict[int, int]) -> li
     """At 20 ways, with the steps of each shot, from the net that the classifier has learned."""
     asked = replace(MAML, learner=learner, way=20, options=BEGUN)
     each = {shot: replace(asked, shot=shot, steps=some) for shot, some in steps.items()}
-    return [Pretrained(TABLE, method, variant, 20, shot, one, first=CLASSIFIER) for shot, one in each.items()]
+    return [Pretrained(TABLE, method, variant, 20, shot, one, before=(CLASSIFIER,)) for shot, one in each.items()]
 
 
 CELLS = [

@@ -40,9 +40,9 @@ def _meta_networks(way: int) -> Experiment:
 CELLS = [
     *(Cell(TABLE, "SNAIL", "", *setting, _snail(*setting)) for setting in SETTINGS),
     Cell(TABLE, "SNAIL", "random first weights", 20, 1, _from_random(_snail(20, 1))),
-    *(Pretrained(TABLE, "SNAIL", FROM_CLASSIFIER, *s, _snail(*s), first=CLASSIFIER) for s in SETTINGS),
+    *(Pretrained(TABLE, "SNAIL", FROM_CLASSIFIER, *s, _snail(*s), before=(CLASSIFIER,)) for s in SETTINGS),
     *(Cell(TABLE, "Meta Networks", "previous split", way, 1, _meta_networks(way)) for way in WAYS),
-    *(Pretrained(TABLE, "Meta Networks", FROM_CLASSIFIER, w, 1, _meta_networks(w), first=CLASSIFIER) for w in WAYS),
+    *(Pretrained(TABLE, "Meta Networks", FROM_CLASSIFIER, w, 1, _meta_networks(w), before=(CLASSIFIER,)) for w in WAYS),
     *(
         Cell(
             TABLE,
