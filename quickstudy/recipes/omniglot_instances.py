@@ -72,7 +72,7 @@ CELLS = [
     *_cells("LSTM", ONE_HOT, replace(FIVE, learner="lstm", steps=100_000)),
     *_cells("feedforward", ONE_HOT, replace(FIVE, learner="feedforward", steps=625)),
     *_spelled("MANN, LSTM controller", "MANN LRUA, LSTM controller", "mann", (2500, 7000, 3000)),
-    *_spelled("LSTM", "LSTM", "lstm", (20_000, 20_000, 5000)),
+    *_spelled("LSTM", "LSTM", "lstm", (10_000, 20_000, 5000)),
     *_cells("kNN, raw pixels", FEWER, PIXELS, trained=False),
     *_cells("kNN, raw pixels", STRINGS, replace(PIXELS, way=15), trained=False),
 ]
