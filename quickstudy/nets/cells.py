@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from quickstudy.nets.lstm import Carry, LSTMCell
+from quickstudy.nets.lstm import Carry, LSTMCell, sweeps
 
 
 class Cell(nn.Module, ABC):
@@ -61,7 +61,7 @@ class Recurrent(Cell):
         return carry[0], carry
 
     def sweep(self, x: Tensor, state: Carry) -> tuple[Tensor, Carry]:
-        return self.cell.sweep(x, state)
+        return self.cell.sweep(x, state) if sweeps() else self.run(x, state)
 
 
 class FeedForward(Cell):

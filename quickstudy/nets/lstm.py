@@ -71,6 +71,11 @@ class LSTMCell(nn.Module):
         return outputs.reshape(*axes, n, self.hidden), (h.reshape(*axes, -1), c.reshape(*axes, -1))
 
 
+def sweeps() -> bool:
+    """Whether the kernel for all steps runs here: oneDNN has none in bfloat16 for processors without AVX-512."""
+    return not torch.is_autocast_enabled("cpu") or "AVX512" in torch.backends.cpu.get_cpu_capability()
+
+
 class BiLSTM(nn.Module):
     """Two cells over a sequence (n, ..., inputs), one from each end: (n, ..., hidden) forwards and backwards."""
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from quickstudy import devices
 from quickstudy.nets.cells import FeedForward, Recurrent
 
 
@@ -38,3 +39,19 @@ def test_a_feed_forward_cell_remembers_nothing():
     forwards, _ = cell.run(x, cell.start(x[0]))
     backwards, _ = cell.run(x.flip(0), cell.start(x[0]))
     torch.testing.assert_close(backwards.flip(0), forwards)
+
+
+@pytest.mark.parametrize(
+    ("processor", "precision", "kernel"),
+    [("AVX2", "float32", True), ("AVX2", "bfloat16", False), ("AVX512", "bfloat16", True)],
+)
+def test_steps_are_taken_one_by_one_where_the_kernel_for_all_of_them_would_fail(
+    processor, precision, kernel, monkeypatch
+):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: processor)
+    whole, cell, x = [], Recurrent(3, 4), torch.randn(2, 5, 3)
+    monkeypatch.setattr(cell.cell, "sweep", lambda *given: (whole.append(True), cell.run(*given))[1])
+    with devices.precision(precision, torch.device("cpu")):
+        outputs, _ = cell.sweep(x, cell.start(x[:, 0]))
+    assert bool(whole) == kernel
+    torch.testing.assert_close(outputs.float(), cell.run(x, cell.start(x[:, 0]))[0], rtol=0.05, atol=0.05)
