@@ -130,7 +130,8 @@ STREAMS = ("--way", 3, "--batch", 4, "--precision", "float32", "--options", "hid
 
 def test_a_learner_of_sequences_is_trained_measured_by_instance_and_looked_into(pictures, tmp_path):
     folder, page = tmp_path / "mann", tmp_path / "page.html"
-    call("train", "mann", "--data", f"folder:{pictures}", *STREAMS, "--length", 12, "--steps", 4, "--out", folder)
+    asked = ("train", "mann", "--data", f"folder:{pictures}", *STREAMS, "--length", 12, "--steps", 4, "--out", folder)
+    assert f"next: quickstudy instances {folder} --out {folder / 'instances.html'}" in call(*asked).stderr
     said = call("instances", folder, "neighbours", "--streams", 20, "--most", 3, "--json", "--out", page).stdout
     one, two = json.loads(said)["results"]
     assert (one["way"], one["length"], one["streams"], len(one["accuracy"])) == (3, 12, 20, 3)

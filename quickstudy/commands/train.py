@@ -9,6 +9,7 @@ from pathlib import Path
 from quickstudy import devices, experiment, learners, optimizers, parallel
 from quickstudy.commands import optimizer as optimizer_command
 from quickstudy.commands.options import parse
+from quickstudy.core import Learner
 from quickstudy.experiment import Experiment
 from quickstudy.files import FileProblem
 from quickstudy.storage import Run
@@ -73,8 +74,7 @@ def start(
     )
     if parallel.agreed((folder / "config.json").exists()):
         raise FileProblem(f"{folder} holds a run already; go on with --resume {folder}, or choose another --out")
-    done = asked.run(folder, minutes=minutes, progress=sys.stderr.isatty())[1]
-    _say(folder, done)
+    _say(folder, *asked.run(folder, minutes=minutes, progress=sys.stderr.isatty()))
 
 
 def go_on(folder: Path) -> None:
@@ -82,13 +82,16 @@ def go_on(folder: Path) -> None:
     if optimizers.CONFIG in (run := Run.open(folder)).config:
         return optimizer_command.go_on(folder)
     asked = experiment.from_run(run)
-    _say(folder, asked.run(folder, progress=sys.stderr.isatty())[1])
+    _say(folder, *asked.run(folder, progress=sys.stderr.isatty()))
 
 
-def _say(folder: Path, done: Progress) -> None:
+def _say(folder: Path, learner: Learner, done: Progress) -> None:
     if not parallel.main():
         return
     best = done.best or {"score": float("nan"), "step": done.step}
     kept = f"the weights of step {best['step']:.0f}, {100 * best['score']:.2f} % on validation classes"
     print(f"kept: {kept}; run folder: {folder}")
-    print(f"next: quickstudy evaluate {folder}   |   quickstudy report {folder}", file=sys.stderr)
+    if learner.reads == "sequences":
+        print(f"next: quickstudy instances {folder} --out {folder / 'instances.html'}", file=sys.stderr)
+    else:
+        print(f"next: quickstudy evaluate {folder}   |   quickstudy report {folder}", file=sys.stderr)

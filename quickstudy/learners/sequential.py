@@ -49,7 +49,7 @@ class Sequential(Learner[Read]):
         if way != self.code.labels:
             raise ValueError(
                 f"this learner has learned to read and to give {self.code.labels} labels and cannot start with {way}; "
-                f"train it with as many"
+                "train it with as many, or measure it on streams (quickstudy instances)"
             )
         label = self.last.weight.new_zeros(self.code.width)
         return Read(self.cell.start(label), label)

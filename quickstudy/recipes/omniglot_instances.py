@@ -14,7 +14,7 @@ from pathlib import Path
 
 from quickstudy.experiment import Experiment
 from quickstudy.instances import instances
-from quickstudy.recipes.cells import ExperimentCell, Scores, settled
+from quickstudy.recipes.cells import ExperimentCell, Scores
 from quickstudy.recipes.pretrained import Begun
 
 TABLE = "omniglot-instances"
@@ -38,7 +38,7 @@ class InstanceCell(ExperimentCell):
         return f"instance {self.instance}"
 
     def measure(self, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> Scores:
-        splits, asked = self.asked.splits(), settled(self.training(seed, scale))
+        splits, asked = self.asked.splits(), self.training(seed, scale)
         folder = runs / TABLE / f"{self.stamp(seed, scale)}-{asked.precision}"
         learner, done = self.learner(asked, splits, folder, progress)
         drawn = asked.streams(splits.test)
@@ -58,7 +58,7 @@ def _cells(method: str, variant: str, asked: Experiment, *, trained: bool = True
 
 
 def _spelled(five: str, fifteen: str, learner: str, steps: tuple[int, int, int]) -> list[GrownCell]:
-    """What these methods of the paper say strings of five and of fifteen classes are."""
+    """Strings of five classes and of fifteen, by what the paper calls the methods there; ``steps`` of each training."""
     balanced, few, many = (replace(SPELLED, learner=learner, steps=some) for some in steps)
     balanced, many = replace(balanced, letters=5), replace(many, way=15)
     return [
