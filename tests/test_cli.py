@@ -118,7 +118,9 @@ def test_train_evaluate_compare_report(run, tmp_path):
 def test_a_training_begins_with_the_net_of_another(run, pictures, tmp_path):
     asked = ("train", "maml", "--data", f"folder:{pictures}", *SMALL[:-1], "--steps", 2, "--pretrained", run, "--out")
     folder = tmp_path / "maml"
-    assert "kept: the weights of step" in call(*asked, folder, "--options", "width=8", "stride=false").stdout
+    done = call(*asked, folder, "--options", "width=8", "stride=false")
+    assert "kept: the weights of step" in done.stdout
+    assert f"next: quickstudy evaluate {folder}   |   quickstudy report {folder}" in done.stderr
     assert json.loads((folder / "config.json").read_text())["experiment"]["pretrained"] == str(run)
     said = refused(*asked, tmp_path / "no", "--options", "width=4")
     assert f"this learner has no net like that of {run}" in said

@@ -91,7 +91,6 @@ def _say(folder: Path, learner: Learner, done: Progress) -> None:
     best = done.best or {"score": float("nan"), "step": done.step}
     kept = f"the weights of step {best['step']:.0f}, {100 * best['score']:.2f} % on validation classes"
     print(f"kept: {kept}; run folder: {folder}")
-    if learner.reads == "sequences":
-        print(f"next: quickstudy instances {folder} --out {folder / 'instances.html'}", file=sys.stderr)
-    else:
-        print(f"next: quickstudy evaluate {folder}   |   quickstudy report {folder}", file=sys.stderr)
+    page = f"instances {folder} --out {folder / 'instances.html'}"
+    looks = [page] if learner.reads == "sequences" else [f"evaluate {folder}", f"report {folder}"]
+    print("next: " + "   |   ".join(f"quickstudy {look}" for look in looks), file=sys.stderr)
