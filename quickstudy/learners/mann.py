@@ -13,6 +13,7 @@ from quickstudy.core import Examples
 from quickstudy.learners.sequential import Sequential
 from quickstudy.nets.cells import Cell, FeedForward, Recurrent
 from quickstudy.nets.codes import code
+from quickstudy.nets.lstm import OPEN
 from quickstudy.nets.memory import Access, Accessed, LeastRecentlyUsed
 
 STRENGTH, KEYS = 8.0, 5.0  # of looking, and of a usual layer's weights, before training
@@ -50,6 +51,20 @@ class MemoryCell(Cell):
             keys.zero_()
             strength.fill_(STRENGTH)
             self.head.weight[: self.sizes[0]] *= KEYS
+
+    def remember_by(self, controller: Recurrent, late: int) -> None:
+        """Begins by writing what was there a step before with the last ``late`` numbers of the input, its label, and by
+        looking for what is there now: half of the heads do each, by the same keys."""
+        controller.cell.echo(late)
+        half, count = controller.outputs // 2, (self.access.heads + 1) // 2
+        keys = self.head.weight[: self.sizes[0]].unflatten(0, (self.access.heads, self.access.width))
+        with torch.no_grad():
+            nn.init.zeros_(self.found.weight)
+            same = keys[:count, :, :half].clone()
+            keys.zero_()
+            keys[:count, :, :half] = same
+            keys[-count:, :, half : 2 * half] = same
+            self.head.bias[-self.access.heads :] = -OPEN
 
     def start(self, like: Tensor) -> Remembering:
         access = self.access.start(like)
@@ -107,5 +122,8 @@ def mann(
     inputs = math.prod(shape) + labels.width
     if controller not in ("lstm", "feedforward"):
         raise ValueError(f"no controller is called {controller!r}; choose lstm or feedforward")
-    net: Cell = Recurrent(inputs, hidden) if controller == "lstm" else FeedForward(inputs, hidden)
-    return MANN(MemoryCell(net, LeastRecentlyUsed(rows, width, heads, gamma=gamma)), labels)
+    net = Recurrent(inputs, hidden) if controller == "lstm" else FeedForward(inputs, hidden)
+    cell = MemoryCell(net, LeastRecentlyUsed(rows, width, heads, gamma=gamma))
+    if isinstance(net, Recurrent):
+        cell.remember_by(net, labels.width)
+    return MANN(cell, labels)

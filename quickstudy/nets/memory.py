@@ -92,13 +92,13 @@ class LeastRecentlyUsed:
     def __call__(self, state: Access, keys: Tensor, strength: Tensor, gate: Tensor) -> tuple[Tensor, Access, Accessed]:
         """What is read, (..., heads, width), the next state, and the weights.
 
-        Each head first writes its key (..., heads, width): the share ``gate`` (..., heads), from 0 to 1, at the rows it
-        read last, the rest into the row that is its own of the least used ones, which are emptied before. Then it reads
-        by the key.
+        Each head reads by its key (..., heads, width). Then it writes the key: the share ``gate`` (..., heads), from 0
+        to 1, at the rows it read the time before, the rest into the row that is its own of the least used ones, which
+        are emptied before. Were it written first, a key would find itself, nearer than all that is looked for.
         """
+        found = address(state.memory, keys, strength)
         free = least_used(state.usage, self.heads)
         to = gate[..., None] * state.weights + (1 - gate[..., None]) * free  # (..., heads, rows)
         memory = write(erase(state.memory, free), to, keys)
-        found = address(memory, keys, strength)
         usage = self.gamma * state.usage + (found + to).detach().sum(-2)  # it only ranks the rows
-        return read(memory, found), Access(memory, found, usage), Accessed(found, to, usage)
+        return read(state.memory, found), Access(memory, found, usage), Accessed(found, to, usage)

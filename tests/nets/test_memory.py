@@ -20,6 +20,10 @@ def looped(access, steps):
     last = [[0.0] * rows for _ in range(heads)]
     usage, reads = [0.0] * rows, []
     for keys, strength, gate in steps:
+        found = [weights(held, keys[h], strength[h]) for h in range(heads)]
+        reads.append(
+            [[sum(found[h][row] * held[row][j] for row in range(rows)) for j in range(width)] for h in range(heads)]
+        )
         order = sorted(range(rows), key=lambda row: (usage[row], row))
         to = [[gate[h] * last[h][row] + (1 - gate[h]) * (row == order[h]) for row in range(rows)] for h in range(heads)]
         for row in order[:heads]:
@@ -28,12 +32,8 @@ def looped(access, steps):
             [held[row][j] + sum(to[h][row] * keys[h][j] for h in range(heads)) for j in range(width)]
             for row in range(rows)
         ]
-        last = [weights(held, keys[h], strength[h]) for h in range(heads)]
-        used = [sum(last[h][row] + to[h][row] for h in range(heads)) for row in range(rows)]
-        usage = [access.gamma * before + now for before, now in zip(usage, used, strict=True)]
-        reads.append(
-            [[sum(last[h][row] * held[row][j] for row in range(rows)) for j in range(width)] for h in range(heads)]
-        )
+        used = [sum(found[h][row] + to[h][row] for h in range(heads)) for row in range(rows)]
+        usage, last = [access.gamma * before + now for before, now in zip(usage, used, strict=True)], found
     return torch.tensor(reads, dtype=T), torch.tensor(held, dtype=T), torch.tensor(usage, dtype=T)
 
 
@@ -96,6 +96,15 @@ def test_what_was_written_is_found_by_its_key():
     found = memory.address(held, held[:3], torch.full((3,), 200.0, dtype=T))
     torch.testing.assert_close(found, torch.eye(5, dtype=T)[:3], atol=1e-8, rtol=0)
     torch.testing.assert_close(memory.read(held, found), held[:3])
+
+
+def test_a_key_is_not_found_by_itself():
+    access = LeastRecentlyUsed(4, 3, 1, gamma=0.9)
+    key, strength, gate = torch.randn(1, 3, dtype=T), torch.full((1,), 200.0, dtype=T), torch.zeros(1, dtype=T)
+    first, state, _ = access(access.start(key[:, 0]), key, strength, gate)
+    second, _, _ = access(state, key, strength, gate)
+    assert bool((first == 0).all())
+    torch.testing.assert_close(second, key)
 
 
 def test_addressing_is_a_softmax_of_cosines():
