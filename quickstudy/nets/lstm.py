@@ -38,7 +38,7 @@ class LSTMCell(nn.Module):
         half = self.hidden // 2
         bias, reads, hears = (each.unflatten(0, (4, -1)) for each in (self.bias, self.weight_ih, self.weight_hh))
         with torch.no_grad():
-            bias[[0, 3]], bias[1] = OPEN, -OPEN
+            bias[[0, 3]], bias[1], bias[2] = OPEN, -OPEN, 0
             reads[2, :half, -late:] = 0
             reads[2, half:, :-late] = 0
             hears[2] = 0
