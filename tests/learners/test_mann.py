@@ -46,6 +46,27 @@ def test_keys_are_looked_for_sharply_before_any_training(stream):
     assert float(done.read[2:].amax(-1).mean()) > 5 / 30
 
 
+def test_a_picture_is_found_with_its_label_before_any_training():
+    """Half of the heads write the step before, with its label; the others look among what those wrote."""
+    pictures = (torch.rand(5, 1, 20, 20) < 0.15).float()
+    stream = Examples(pictures[[0, 1, 2, 3, 4, 1]], torch.tensor([3, 1, 0, 2, 4, 1]))
+    learner = mann((1, 20, 20), way=5)
+    with torch.no_grad():
+        done = learner.accesses(stream, 5)
+    written = done.write[1:5, 2:].argmax(-1)  # (4, 2) rows of the examples 0 to 3
+    found = done.read[5, :2].gather(1, written.T)
+    assert found.argmax(1).tolist() == [1, 1]
+    assert bool((found[:, 1] > 10 * found[:, [0, 2, 3]].amax(1)).all())
+
+
+@pytest.mark.parametrize(("heads", "hidden", "each"), [(1, 6, 1), (3, 7, 2)])
+def test_heads_and_units_need_not_be_even(heads, hidden, each, stream):
+    learner = mann((1, 16, 16), way=3, hidden=hidden, rows=30, width=4, heads=heads)
+    keys = learner.cell.head.weight[: heads * 4].view(heads, 4, hidden)
+    assert bool((keys[:each, :, :3] == keys[-each:, :, 3:6]).all())
+    assert learner.trace(stream, 3).shape == (9, 3)
+
+
 def test_no_other_controller():
     with pytest.raises(ValueError, match="no controller is called 'gru'; choose lstm or feedforward"):
         mann((1, 16, 16), way=3, controller="gru")

@@ -70,3 +70,21 @@ def test_more_is_kept_from_the_start():
     keeping = LSTMCell(3, 4, forget=1.0)
     more = keeping.bias - plain.bias
     assert more.tolist() == pytest.approx([0.0] * 4 + [1.0] * 4 + [0.0] * 8)
+
+
+def test_an_echo_says_a_step_later_what_was_said_and_what_came_late():
+    cell = LSTMCell(400, 40)
+    cell.echo(5)
+    x, other = torch.rand(7, 400), torch.rand(400)
+    x[:, -5:] = other[-5:] = 0
+    told = x[-1].clone()
+    told[-2] = 1
+    with torch.no_grad():
+        said = unroll(cell, x)
+        carry = said[-2], said.new_zeros(40)
+        last, elsewhere, labelled = (cell(each, carry)[0] for each in (x[-1], other, told))
+    first, second = said[:-1, :20], said[1:, 20:]
+    assert float((second - first).norm() / first.norm()) < 0.3
+    moved = (elsewhere - last).abs().unflatten(0, (2, 20)).mean(1), (labelled - last).abs().unflatten(0, (2, 20)).mean(1)
+    assert moved[0][0] > 3 * moved[0][1]
+    assert moved[1][1] > 3 * moved[1][0]
