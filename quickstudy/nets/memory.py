@@ -16,13 +16,17 @@ from torch import Tensor
 from quickstudy.nets.attention import full_precision
 
 
-def address(memory: Tensor, keys: Tensor, strength: Tensor) -> Tensor:
+def address(memory: Tensor, keys: Tensor, strength: Tensor, *, empty: Tensor | None = None) -> Tensor:
     """(..., heads, rows) weights: a softmax of ``strength`` (..., heads) times the cosine of the keys
-    (..., heads, width) to the rows. At strength 1 it is nearly flat over many rows, a cosine being at most 1."""
+    (..., heads, width) to the rows. At strength 1 it is nearly flat over many rows, a cosine being at most 1. Rows are
+    taken for empty, which have a cosine of 0, by heads for which ``empty`` (..., heads, rows) is 1 there."""
     with full_precision(memory):
         keys = keys.to(memory)
         lengths = _length(keys)[..., None] * _length(memory)[..., None, :]  # cheaper than a memory of unit rows
-        return (strength.to(memory)[..., None] * (keys @ memory.mT) / lengths).softmax(-1)
+        cosines = (keys @ memory.mT) / lengths
+        if empty is not None:
+            cosines = cosines * (1 - empty)
+        return (strength.to(memory)[..., None] * cosines).softmax(-1)
 
 
 def _length(a: Tensor) -> Tensor:
@@ -92,13 +96,14 @@ class LeastRecentlyUsed:
     def __call__(self, state: Access, keys: Tensor, strength: Tensor, gate: Tensor) -> tuple[Tensor, Access, Accessed]:
         """What is read, (..., heads, width), the next state, and the weights.
 
-        Each head reads by its key (..., heads, width). Then it writes the key: the share ``gate`` (..., heads), from 0
-        to 1, at the rows it read the time before, the rest into the row that is its own of the least used ones, which
-        are emptied before. Were it written first, a key would find itself, nearer than all that is looked for.
+        Each head first writes its key (..., heads, width): the share ``gate`` (..., heads), from 0 to 1, at the rows it
+        read last, the rest into the row that is its own of the least used ones, which are emptied before. Then it reads
+        by the key, for which its own row is still empty: a key would find itself there, nearer than all that is looked
+        for.
         """
-        found = address(state.memory, keys, strength)
         free = least_used(state.usage, self.heads)
         to = gate[..., None] * state.weights + (1 - gate[..., None]) * free  # (..., heads, rows)
         memory = write(erase(state.memory, free), to, keys)
+        found = address(memory, keys, strength, empty=free)
         usage = self.gamma * state.usage + (found + to).detach().sum(-2)  # it only ranks the rows
-        return read(state.memory, found), Access(memory, found, usage), Accessed(found, to, usage)
+        return read(memory, found), Access(memory, found, usage), Accessed(found, to, usage)

@@ -68,10 +68,10 @@ def _spelled(five: str, fifteen: str, learner: str, steps: tuple[int, int, int])
 
 
 CELLS = [
-    *_cells("MANN", ONE_HOT, replace(FIVE, learner="mann", steps=10_000)),
+    *_cells("MANN", ONE_HOT, replace(FIVE, learner="mann", steps=7000)),
     *_cells("LSTM", ONE_HOT, replace(FIVE, learner="lstm", steps=100_000)),
     *_cells("feedforward", ONE_HOT, replace(FIVE, learner="feedforward", steps=625)),
-    *_spelled("MANN, LSTM controller", "MANN LRUA, LSTM controller", "mann", (1000, 9000, 3500)),
+    *_spelled("MANN, LSTM controller", "MANN LRUA, LSTM controller", "mann", (1000, 5000, 1600)),
     *_spelled("LSTM", "LSTM", "lstm", (10_000, 20_000, 5000)),
     *_cells("kNN, raw pixels", FEWER, PIXELS, trained=False),
     *_cells("kNN, raw pixels", STRINGS, replace(PIXELS, way=15), trained=False),
