@@ -20,10 +20,6 @@ def looped(access, steps):
     last = [[0.0] * rows for _ in range(heads)]
     usage, reads = [0.0] * rows, []
     for keys, strength, gate in steps:
-        found = [weights(held, keys[h], strength[h]) for h in range(heads)]
-        reads.append(
-            [[sum(found[h][row] * held[row][j] for row in range(rows)) for j in range(width)] for h in range(heads)]
-        )
         order = sorted(range(rows), key=lambda row: (usage[row], row))
         to = [[gate[h] * last[h][row] + (1 - gate[h]) * (row == order[h]) for row in range(rows)] for h in range(heads)]
         for row in order[:heads]:
@@ -32,8 +28,13 @@ def looped(access, steps):
             [held[row][j] + sum(to[h][row] * keys[h][j] for h in range(heads)) for j in range(width)]
             for row in range(rows)
         ]
-        used = [sum(found[h][row] + to[h][row] for h in range(heads)) for row in range(rows)]
-        usage, last = [access.gamma * before + now for before, now in zip(usage, used, strict=True)], found
+        seen = [[[0.0] * width if row == order[h] else held[row] for row in range(rows)] for h in range(heads)]
+        last = [weights(seen[h], keys[h], strength[h]) for h in range(heads)]
+        used = [sum(last[h][row] + to[h][row] for h in range(heads)) for row in range(rows)]
+        usage = [access.gamma * before + now for before, now in zip(usage, used, strict=True)]
+        reads.append(
+            [[sum(last[h][row] * held[row][j] for row in range(rows)) for j in range(width)] for h in range(heads)]
+        )
     return torch.tensor(reads, dtype=T), torch.tensor(held, dtype=T), torch.tensor(usage, dtype=T)
 
 
@@ -98,13 +99,12 @@ def test_what_was_written_is_found_by_its_key():
     torch.testing.assert_close(memory.read(held, found), held[:3])
 
 
-def test_a_key_is_not_found_by_itself():
-    access = LeastRecentlyUsed(4, 3, 1, gamma=0.9)
-    key, strength, gate = torch.randn(1, 3, dtype=T), torch.full((1,), 200.0, dtype=T), torch.zeros(1, dtype=T)
-    first, state, _ = access(access.start(key[:, 0]), key, strength, gate)
-    second, _, _ = access(state, key, strength, gate)
-    assert bool((first == 0).all())
-    torch.testing.assert_close(second, key)
+def test_a_head_does_not_find_what_it_has_just_written_but_another_does():
+    access = LeastRecentlyUsed(6, 3, 2, gamma=0.9)
+    keys, strength, gate = torch.randn(1, 3, dtype=T).expand(2, 3), torch.full((2,), 200.0), torch.zeros(2)
+    done = access(access.start(keys[:, 0]), keys, strength.to(T), gate.to(T))[2]
+    assert done.write.argmax(-1).tolist() == [0, 1]
+    assert done.read.argmax(-1).tolist() == [1, 0]
 
 
 def test_addressing_is_a_softmax_of_cosines():
