@@ -47,9 +47,7 @@ class MemoryCell(Cell):
     def _look_from_the_start(self) -> None:
         """Keys that differ as inputs do, sharply looked for: what was written is found from the start."""
         with torch.no_grad():
-            keys, strength, _ = self.head.bias.split(self.sizes)
-            keys.zero_()
-            strength.fill_(STRENGTH)
+            self.head.bias.split(self.sizes)[1].fill_(STRENGTH)
             self.head.weight[: self.sizes[0]] *= KEYS
 
     def remember_by(self, controller: Recurrent, late: int) -> None:
