@@ -62,7 +62,7 @@ class MemoryCell(Cell):
             keys.zero_()
             keys[:count, :, :half] = same
             keys[-count:, :, half : 2 * half] = same
-            self.head.bias[-self.access.heads :] = -OPEN
+            self.head.bias.split(self.sizes)[2].fill_(-OPEN)
 
     def start(self, like: Tensor) -> Remembering:
         access = self.access.start(like)
@@ -115,7 +115,9 @@ def mann(
 ) -> MANN:
     """The paper's: an LSTM of 200 units, 128 rows of 40, four heads. Slow: all weights. Fast: the memory and what the
     controller keeps. The ``controller`` is "lstm" or "feedforward"; with ``strings`` the labels are strings of five
-    letters. The strength of looking is learned, as in the neural Turing machine; the paper's equation has none."""
+    letters. The strength of looking is learned, as in the neural Turing machine; the paper's equation has none. An LSTM
+    begins by remembering for a step what its heads write down with the label, so that drawings are looked up before any
+    training; the paper leaves the first weights open."""
     labels = code(way, strings=strings)
     inputs = math.prod(shape) + labels.width
     if controller not in ("lstm", "feedforward"):

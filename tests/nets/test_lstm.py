@@ -85,6 +85,6 @@ def test_an_echo_says_a_step_later_what_was_said_and_what_came_late():
         last, elsewhere, labelled = (cell(each, carry)[0] for each in (x[-1], other, told))
     first, second = said[:-1, :20], said[1:, 20:]
     assert float((second - first).norm() / first.norm()) < 0.3
-    moved = (elsewhere - last).abs().unflatten(0, (2, 20)).mean(1), (labelled - last).abs().unflatten(0, (2, 20)).mean(1)
-    assert moved[0][0] > 3 * moved[0][1]
-    assert moved[1][1] > 3 * moved[1][0]
+    (here, there), (unmoved, moved) = ((each - last).abs().view(2, 20).mean(1) for each in (elsewhere, labelled))
+    assert here > 3 * there
+    assert moved > 3 * unmoved
