@@ -50,11 +50,10 @@ class MemoryCell(Cell):
             self.head.bias.split(self.sizes)[1].fill_(STRENGTH)
             self.head.weight[: self.sizes[0]] *= KEYS
 
-    def remember_by(self, controller: Recurrent, late: int) -> None:
-        """Begins by writing what was there a step before with the last ``late`` numbers of the input, its label, and by
-        looking for what is there now: half of the heads do each, by the same keys."""
-        controller.cell.echo(late)
-        half, count = controller.outputs // 2, (self.access.heads + 1) // 2
+    def look_by_the_echo(self) -> None:
+        """For a controller half of which repeats the other half a step later, with the label: half of the heads begin
+        by writing what is repeated, half by looking for what is there now, by the same keys."""
+        half, count = self.controller.outputs // 2, (self.access.heads + 1) // 2
         keys = self.head.weight[: self.sizes[0]].unflatten(0, (self.access.heads, self.access.width))
         with torch.no_grad():
             nn.init.zeros_(self.found.weight)
@@ -115,9 +114,9 @@ def mann(
 ) -> MANN:
     """The paper's: an LSTM of 200 units, 128 rows of 40, four heads. Slow: all weights. Fast: the memory and what the
     controller keeps. The ``controller`` is "lstm" or "feedforward"; with ``strings`` the labels are strings of five
-    letters. The strength of looking is learned, as in the neural Turing machine; the paper's equation has none. An LSTM
-    begins by remembering for a step what its heads write down with the label, so that drawings are looked up before any
-    training; the paper leaves the first weights open."""
+    letters. The strength of looking is learned, as in the neural Turing machine; the paper's equation has none. No head
+    finds what it has just written itself. An LSTM begins by remembering for a step what its heads write down with the
+    label, so that drawings are looked up before any training; the paper leaves the first weights open."""
     labels = code(way, strings=strings)
     inputs = math.prod(shape) + labels.width
     if controller not in ("lstm", "feedforward"):
@@ -125,5 +124,6 @@ def mann(
     net = Recurrent(inputs, hidden) if controller == "lstm" else FeedForward(inputs, hidden)
     cell = MemoryCell(net, LeastRecentlyUsed(rows, width, heads, gamma=gamma))
     if isinstance(net, Recurrent):
-        cell.remember_by(net, labels.width)
+        net.cell.echo(labels.width)
+        cell.look_by_the_echo()
     return MANN(cell, labels)
