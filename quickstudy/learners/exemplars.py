@@ -43,9 +43,9 @@ class Exemplars(Learner[Memory]):
         return Memory(torch.cat([state.keys.to(keys), keys]), torch.cat([state.labels.to(labels), labels]))
 
     def answer(self, state: Memory, queries: Tensor) -> Tensor:
-        """(q, way) logits for embedded queries (q, d), -inf for classes never seen."""
+        """(..., q, way) logits for embedded queries (..., q, d), -inf for classes never seen."""
         memory = Memory(state.keys.to(queries), state.labels.to(queries))  # an empty one may be of another type
-        return mask_unseen(self.score(queries, memory), memory.labels.sum(0))
+        return mask_unseen(self.score(queries, memory), memory.labels.sum(-2))
 
     @abstractmethod
     def score(self, queries: Tensor, memory: Memory) -> Tensor:

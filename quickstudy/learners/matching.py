@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from quickstudy.core import mapped
 from quickstudy.learners.exemplars import Exemplars, Memory
 from quickstudy.learners.finetuned import FineTuned, fine_tuned
 from quickstudy.nets.attention import attend, class_logsumexp, cosine, full_precision
@@ -18,6 +19,7 @@ class FullContext(nn.Module):
     ``g`` adds both directions of an LSTM over the support to its embedding. ``f`` reads the support ``steps`` times:
     the cell's input is the query's embedding, its recurrent state the concatenation of h and the read vector r, which
     enters as a second input so that the state does not grow, and the embedding is added to h (equations 3 to 6).
+    Stacked tasks are read together, by a kernel that cannot be mapped; those of one task can.
     """
 
     def __init__(self, features: int, *, steps: int) -> None:
@@ -27,16 +29,17 @@ class FullContext(nn.Module):
         self.steps = steps
 
     def support(self, keys: Tensor) -> Tensor:
-        """(n, d) to (n, d)."""
+        """(..., n, d) to (..., n, d)."""
         forwards, backwards = self.g(keys)
         return keys + forwards + backwards
 
     def query(self, queries: Tensor, keys: Tensor, seen: Tensor) -> Tensor:
-        """(q, d) to (q, d), reading keys (n, d) where ``seen`` (n,)."""
+        """(..., q, d) to (..., q, d), reading keys (..., n, d) where ``seen`` (..., n)."""
+        asks, reads = self.f.weight_ih.chunk(2, dim=1)
+        asked, read = queries @ asks.mT + self.f.bias, keys @ reads.mT  # once; a step's r is weighted from the latter
         h, c = self.f.start(queries)
         for _ in range(self.steps):
-            read = attend(h @ keys.mT, keys, seen)  # (q, d)
-            out, c = self.f(torch.cat([queries, read], dim=1), (h, c))
+            out, c = self.f.step(asked + attend(h @ keys.mT, read, seen), (h, c))
             h = out + queries
         return h
 
@@ -55,6 +58,12 @@ class Matching(Exemplars):
         self.ordered = context is not None
         self.log_scale = nn.Parameter(torch.tensor(scale).log())
 
+    def predict_all(self, states: Memory, x: Tensor) -> Tensor:
+        """With a context all tasks are read together (``FullContext``)."""
+        if self.context is None:
+            return super().predict_all(states, x)
+        return self.answer(states, mapped(self.embed, x))
+
     def score(self, queries: Tensor, memory: Memory) -> Tensor:
         return class_logsumexp(self.similarities(queries, memory), memory.labels)
 
@@ -63,12 +72,12 @@ class Matching(Exemplars):
         return self.similarities(self.embed(x), state).masked_fill(state.labels.sum(1) == 0, -torch.inf).softmax(-1)
 
     def similarities(self, queries: Tensor, memory: Memory) -> Tensor:
-        """(q, n) before the softmax, of embedded queries (q, d)."""
+        """(..., q, n) before the softmax, of embedded queries (..., q, d)."""
         keys = memory.keys
-        if self.context is not None and len(keys):
+        if self.context is not None and keys.shape[-2]:
             with full_precision(keys):
                 keys = self.context.support(keys)
-                queries = self.context.query(queries, keys, memory.labels.sum(1) > 0)
+                queries = self.context.query(queries, keys, memory.labels.sum(-1) > 0)
         return self.log_scale.exp() * cosine(queries, keys)
 
 

@@ -31,7 +31,7 @@ def manhattan(a: Tensor, b: Tensor) -> Tensor:
 
 
 def cosine(a: Tensor, b: Tensor) -> Tensor:
-    """(q, n) cosines of the angle; 0 where a vector is 0."""
+    """(..., q, n) cosines of the angle between (..., q, d) and (..., n, d); 0 where a vector is 0."""
     with full_precision(a):
         return _unit(a) @ _unit(b).mT
 
@@ -56,18 +56,19 @@ def metric(name: str) -> Similarity:
 
 
 def attend(scores: Tensor, values: Tensor, seen: Tensor) -> Tensor:
-    """(q, k): softmax of the scores (q, n) over the rows that were ``seen`` (n,), times the values (n, k)."""
+    """(..., q, k): softmax of the scores (..., q, n) over the rows that were ``seen`` (..., n), times the values
+    (..., n, k)."""
     with full_precision(scores):
-        return scores.masked_fill(~seen, -torch.inf).softmax(-1) @ values
+        return scores.masked_fill(~seen[..., None, :], -torch.inf).softmax(-1) @ values
 
 
 def class_logsumexp(scores: Tensor, labels: Tensor) -> Tensor:
-    """(q, way): log of the sum of exp(score) over the members of each class.
+    """(..., q, way): log of the sum of exp(score) over the members of each class.
 
-    ``scores`` is (q, n), ``labels`` one-hot (n, way). Softmax of the result over the classes is the sum of the
-    attention that each class gets. A class without members gets -inf.
+    ``scores`` is (..., q, n), ``labels`` one-hot (..., n, way). Softmax of the result over the classes is the sum of
+    the attention that each class gets. A class without members gets -inf.
     """
-    return scores[:, :, None].masked_fill(labels == 0, -torch.inf).logsumexp(1)
+    return scores[..., None].masked_fill(labels[..., None, :, :] == 0, -torch.inf).logsumexp(-2)
 
 
 def class_sums(z: Tensor, labels: Tensor) -> Tensor:

@@ -90,7 +90,8 @@ def sweeps() -> bool:
 
 
 class BiLSTM(nn.Module):
-    """Two cells over a sequence (n, ..., inputs), one from each end: (n, ..., hidden) forwards and backwards."""
+    """Two cells over a sequence (n, inputs), one from each end: (n, hidden) forwards and backwards. Stacked sequences
+    (t, n, inputs) are swept; a single one can be mapped."""
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -98,7 +99,13 @@ class BiLSTM(nn.Module):
         self.backwards = LSTMCell(inputs, hidden)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return unroll(self.forwards, x), unroll(self.backwards, x.flip(0)).flip(0)
+        run = swept if x.dim() > 2 else unroll
+        return run(self.forwards, x), run(self.backwards, x.flip(-2)).flip(-2)
+
+
+def swept(cell: LSTMCell, x: Tensor) -> Tensor:
+    """(..., n, hidden): the cell's outputs along sequences (..., n, inputs), by one kernel for all steps."""
+    return cell.sweep(x, cell.start(x[..., 0, :]))[0]
 
 
 def unroll(cell: LSTMCell, x: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ PROTOTYPES = {
     5: replace(BASE, way=20, shot=5, query=5, steps=1200),
 }
 MATCHING = replace(BASE, learner="matching", way=20, query=5, steps=1500)
+FCE = replace(MATCHING, steps=300, rate=3e-4, validations=5, options={"context": True})
 CLASSIFIER = replace(BASE, learner="classifier", way=32, shot=1, query=3, steps=2000)  # batches of 128
 INNER = replace(BASE, way=5, query=5, precision="float32", calibrated=False)
 STEPS = {1: 6000, 5: 2000}  # of inner loops, by shot
@@ -64,6 +65,13 @@ def _begun(method: str, variant: str, asked: dict[int, Experiment], **options: A
     return [Pretrained(TABLE, method, words, 5, shot, asked[shot], before=(first,)) for shot in SHOTS]
 
 
+def _full_context() -> list[Pretrained]:
+    """The context learned after the net, which is that of the rows without it."""
+    nets = {shot: replace(MATCHING, shot=shot) for shot in SHOTS}
+    names = "matching networks", "FCE"
+    return [Pretrained(TABLE, *names, 5, shot, replace(FCE, shot=shot), before=(net,)) for shot, net in nets.items()]
+
+
 def _meta_lstm() -> dict[int, Experiment]:
     """With as many inner steps as the paper takes."""
     return {shot: _inner("meta_lstm", {"steps": steps}, LONG)[shot] for shot, steps in ((1, 12), (5, 8))}
@@ -76,7 +84,7 @@ CELLS = [
     *_supervised("Baseline++ (cosine head)", "Conv-4", "baseline_plus_plus"),
     *_cells("prototypical networks", "squared Euclidean", PROTOTYPES),
     *_cells("matching networks", "no FCE", MATCHING),
-    *_cells("matching networks", "FCE", replace(MATCHING, steps=300, options={"context": True})),
+    *_full_context(),
     *_cells("MAML", "second order", _inner("maml", MAML)),
     *_cells("MAML", "first order", _inner("maml", MAML, CHEAP, estimator="first_order")),
     *_cells("MAML", "second order, statistics of the support", _inner("maml", MAML | {"normalization": "support"})),

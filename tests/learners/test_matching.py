@@ -5,8 +5,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from quickstudy import tree
 from quickstudy.core import Examples
 from quickstudy.learners.matching import FullContext, Matching
+from quickstudy.nets.lstm import LSTMCell
 
 
 def test_equals_the_attention_written_by_hand(make_task):
@@ -86,6 +88,22 @@ def test_full_context_does_not_read_padding_in_f():
     keys, queries = torch.randn(5, 4).double(), torch.randn(2, 4).double()
     seen = torch.tensor([True, True, True, False, False])
     torch.testing.assert_close(context.query(queries, keys, seen), context.query(queries, keys[:3], seen[:3]))
+
+
+def test_full_contexts_of_many_tasks_are_read_together(make_task, monkeypatch):
+    """By the kernel for all steps, to what a task alone gives, in answers and gradients."""
+    tasks = [make_task(way=3, shot=2, query=4, shape=(4,), seed=seed) for seed in range(3)]
+    learner = Matching(nn.Linear(4, 4), 4, context=FullContext(4, steps=3)).double()
+    alone = torch.stack([learner(task.support, task.query.x, 3) for task in tasks])
+    sweep, swept = LSTMCell.sweep, []
+    monkeypatch.setattr(LSTMCell, "sweep", lambda cell, *given: (swept.append(cell), sweep(cell, *given))[1])
+    stacked = tree.stack(tasks)
+    together = learner.predict_all(learner.adapt_all(stacked.support, 3), stacked.query.x)
+    assert swept == [learner.context.g.forwards, learner.context.g.backwards]
+    torch.testing.assert_close(together, alone, rtol=1e-10, atol=1e-10)
+    weights = list(learner.parameters())
+    for a, b in zip(*(torch.autograd.grad(said.square().sum(), weights) for said in (together, alone)), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-10)
 
 
 def test_without_context_nothing_of_it_is_there():

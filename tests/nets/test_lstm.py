@@ -28,8 +28,10 @@ def test_both_directions_equal_those_of_torch():
     ours, theirs = BiLSTM(3, 4).double(), nn.LSTM(3, 4, bidirectional=True).double()
     copied(ours.forwards, theirs, "_l0")
     copied(ours.backwards, theirs, "_l0_reverse")
-    x = torch.randn(6, 2, 3).double()
-    torch.testing.assert_close(torch.cat(ours(x), dim=-1), theirs(x)[0], rtol=1e-12, atol=1e-14)
+    x = torch.randn(2, 6, 3).double()
+    for one, stacked in zip(x, torch.cat(ours(x), dim=-1), strict=True):
+        for both in (torch.cat(ours(one), dim=-1), stacked):
+            torch.testing.assert_close(both, theirs(one)[0], rtol=1e-12, atol=1e-14)
 
 
 def test_it_starts_as_torch_starts():
