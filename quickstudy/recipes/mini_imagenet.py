@@ -3,7 +3,8 @@
 Protocol: their 64 / 16 / 20 classes, 84 x 84, test tasks with 15 queries a class; nets of four blocks with 64 filters,
 for inner loops with 32. The papers train for some ten thousand episodes; ``steps`` here are an hour or so of a core or
 two for each training, and ``quickstudy reproduce miniimagenet-fewshot --scale 10`` takes ten times as many. Inner loops
-learn from one task of 5 queries a class at an update, where the authors of MAML take 2 or 4 of 15.
+learn from one task of 5 queries a class at an update, where the authors of MAML take 2 or 4 of 15. Full contexts are
+learned after the net that they read with.
 """
 
 from __future__ import annotations
