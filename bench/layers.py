@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from records import compared_in_turn, on_one_thread, save
-from torch import Tensor
+from torch import Tensor, nn
 
+from quickstudy.learners.matching import FullContext
 from quickstudy.nets.convolution import convolve
 from quickstudy.nets.norm import BatchNorm
 from quickstudy.nets.patches import GreyConv2d, GreyNormed
@@ -43,6 +44,7 @@ def pairs() -> dict[str, Pair]:
         "first-layer": first_layer(80),
         "shared-weights": shared_weights(8, 5),
         "pool-second": pool_second(5),
+        "full-context": full_context(20, 100, 1600),
     }
 
 
@@ -104,6 +106,44 @@ def pool_second(n: int) -> Pair:
     theirs = functools.partial(slope, lambda x: F.max_pool2d(x, 2))
     work = f"slope of max-pooled batch normalization of {n} x 32 x 84 x 84, and the second derivatives"
     return Pair(work, ours, theirs, (x, torch.rand(32), torch.rand(32)))
+
+
+def full_context(n: int, q: int, features: int) -> Pair:
+    """The contexts of matching networks, on miniImageNet in a task of 20 ways; as PyTorch's modules put the equations,
+    the cell of f is fed the query beside what was read."""
+    context = FullContext(features, steps=5)
+    names = [f"context.{name}" for name, _ in context.named_parameters()]
+
+    def ours(keys: Tensor, queries: Tensor, *weights: Tensor) -> Tensor:
+        return torch.func.functional_call(Read(context), dict(zip(names, weights, strict=True)), (keys, queries))
+
+    def theirs(keys: Tensor, queries: Tensor, *weights: Tensor) -> Tensor:
+        none, start = torch.zeros_like(weights[2]), keys.new_zeros(2, 1, features)
+        both = [*weights[:3], none, *weights[3:6], none]
+        read = torch.lstm(keys[None], [start, start], both, True, 1, 0.0, True, True, True)[0][0]
+        keys = keys + read[:, :features] + read[:, features:]
+        h = c = torch.zeros_like(queries)
+        for _ in range(context.steps):
+            fed = torch.cat([queries, (h @ keys.mT).softmax(-1) @ keys], 1)
+            out, c = torch.lstm_cell(fed, (h, c), *weights[6:], none)
+            h = out + queries
+        return h
+
+    work = f"full contexts of {n} examples and {q} queries of {features:,} features, there and back"
+    given = torch.randn(n, features).relu(), torch.randn(q, features).relu()
+    return Pair(work, ours, theirs, (*given, *(w.detach() for w in context.parameters())))
+
+
+class Read(nn.Module):
+    """The queries in their context, of one task that is stacked, as in training."""
+
+    def __init__(self, context: FullContext) -> None:
+        super().__init__()
+        self.context = context
+
+    def forward(self, keys: Tensor, queries: Tensor) -> Tensor:
+        seen = torch.ones(1, len(keys), dtype=torch.bool)
+        return self.context.query(queries[None], self.context.support(keys[None]), seen)[0]
 
 
 def measured(f: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> float:
