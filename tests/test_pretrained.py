@@ -15,6 +15,7 @@ from quickstudy.experiment import Experiment
 from quickstudy.files import FileProblem
 from quickstudy.nets.norm import reading
 from quickstudy.pretrained import begin
+from quickstudy.recipes import mini_imagenet
 from quickstudy.recipes.cells import Cell
 from quickstudy.recipes.omniglot_instances import GrownCell
 from quickstudy.recipes.pretrained import Pretrained
@@ -205,6 +206,14 @@ def test_each_training_begins_with_what_the_one_before_has_learned(splits, tmp_p
     assert kept[2, None][1]["pretrained"] == str(kept[2, 5][0])
     assert kept[4, None][1]["pretrained"] == str(kept[2, None][0])
     assert done.seconds == pytest.approx(sum(Run(path).metrics["seconds"] for path, _ in kept.values()))
+
+
+def test_full_contexts_begin_with_the_very_trainings_of_the_rows_without_them():
+    cells = {cell.name: cell for cell in mini_imagenet.CELLS}
+    for shot in (1, 5):
+        plain, whole = (cells[f"matching-networks-{name}-5-way-{shot}-shot"] for name in ("no-fce", "fce"))
+        assert whole.before == (plain.asked,)
+        assert whole.asked.options == {"context": True}
 
 
 def _asked(path):
