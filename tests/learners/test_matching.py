@@ -8,6 +8,7 @@ from torch import nn
 from quickstudy import tree
 from quickstudy.core import Examples
 from quickstudy.learners.matching import FullContext, Matching
+from quickstudy.nets.attention import cosine
 from quickstudy.nets.lstm import LSTMCell
 
 
@@ -88,6 +89,16 @@ def test_full_context_does_not_read_padding_in_f():
     keys, queries = torch.randn(5, 4).double(), torch.randn(2, 4).double()
     seen = torch.tensor([True, True, True, False, False])
     torch.testing.assert_close(context.query(queries, keys, seen), context.query(queries, keys[:3], seen[:3]))
+
+
+def test_padding_is_not_read_in_f_by_the_learner():
+    context = FullContext(4, steps=3)
+    learner = Matching(nn.Identity(), 4, context=context, scale=2.0)
+    x, queries, y = torch.randn(5, 4), torch.randn(2, 4), torch.tensor([0, 1, 1, -1, -1])
+    keys = context.support(x)
+    expected = 2 * cosine(context.query(queries, keys, y >= 0), keys)
+    said = learner.similarities(queries, learner.adapt(learner.init(2), Examples(x, y)))
+    torch.testing.assert_close(said, expected)
 
 
 def test_full_contexts_of_many_tasks_are_read_together(make_task, monkeypatch):
