@@ -36,7 +36,7 @@ class FullContext(nn.Module):
     def query(self, queries: Tensor, keys: Tensor, seen: Tensor) -> Tensor:
         """(..., q, d) to (..., q, d), reading keys (..., n, d) where ``seen`` (..., n)."""
         asks, reads = self.f.weight_ih.chunk(2, dim=1)
-        asked, read = queries @ asks.mT + self.f.bias, keys @ reads.mT  # once: a step weighs the products
+        asked, read = queries @ asks.mT + self.f.bias, keys @ reads.mT  # once: r is a sum of keys
         h, c = self.f.start(queries)
         for _ in range(self.steps):
             out, c = self.f.step(asked + attend(h @ keys.mT, read, seen), (h, c))
