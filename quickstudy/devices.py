@@ -35,13 +35,13 @@ def _reuse_memory() -> None:
     Large activations otherwise cost a page fault for every 4 kB, each time, which is much of a training step on a CPU.
     Where the C library has no ``mallopt`` (other than glibc), nothing happens.
     """
-    mmap_threshold, trim_threshold = -3, -1
+    mmap_max, trim_threshold = -4, -1  # a threshold of mmap may be 32 MiB at most (mallopt(3))
     try:
         tune = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):
         return
-    tune(mmap_threshold, 2**30)
-    tune(trim_threshold, 2**31 - 1)
+    tune(mmap_max, 0)
+    tune(trim_threshold, -1)  # never
 
 
 def _avoid_tiles() -> None:
