@@ -208,12 +208,14 @@ def test_each_training_begins_with_what_the_one_before_has_learned(splits, tmp_p
     assert done.seconds == pytest.approx(sum(Run(path).metrics["seconds"] for path, _ in kept.values()))
 
 
-def test_full_contexts_begin_with_the_very_trainings_of_the_rows_without_them():
+def test_full_contexts_and_their_control_begin_with_the_very_trainings_of_the_rows_without_them():
     cells = {cell.name: cell for cell in mini_imagenet.CELLS}
+    names = "no-fce", "fce", "no-fce-as-many-updates-as-with-it"
     for shot in (1, 5):
-        plain, whole = (cells[f"matching-networks-{name}-5-way-{shot}-shot"] for name in ("no-fce", "fce"))
-        assert whole.before == (plain.asked,)
+        plain, whole, control = (cells[f"matching-networks-{name}-5-way-{shot}-shot"] for name in names)
+        assert whole.before == control.before == (plain.asked,)
         assert whole.asked.options == {"context": True}
+        assert control.asked == replace(whole.asked, options={})
 
 
 def _asked(path):

@@ -4,7 +4,7 @@ Protocol: their 64 / 16 / 20 classes, 84 x 84, test tasks with 15 queries a clas
 for inner loops with 32. The papers train for some ten thousand episodes; ``steps`` here are an hour or so of a core or
 two for each training, and ``quickstudy reproduce miniimagenet-fewshot --scale 10`` takes ten times as many. Inner loops
 learn from one task of 5 queries a class at an update, where the authors of MAML take 2 or 4 of 15. Full contexts are
-learned after the net that they read with.
+learned after the net that they read with; beside them, that net is trained on for as long without one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PROTOTYPES = {
     5: replace(BASE, way=20, shot=5, query=5, steps=1200),
 }
 MATCHING = replace(BASE, learner="matching", way=20, query=5, steps=1500)
-FCE = replace(MATCHING, steps=300, rate=3e-4, validations=5, options={"context": True})
+FURTHER = replace(MATCHING, steps=300, rate=3e-4, validations=5)
 CLASSIFIER = replace(BASE, learner="classifier", way=32, shot=1, query=3, steps=2000)  # batches of 128
 INNER = replace(BASE, way=5, query=5, precision="float32", calibrated=False)
 STEPS = {1: 6000, 5: 2000}  # of inner loops, by shot
@@ -66,11 +66,12 @@ def _begun(method: str, variant: str, asked: dict[int, Experiment], **options: A
     return [Pretrained(TABLE, method, words, 5, shot, asked[shot], before=(first,)) for shot in SHOTS]
 
 
-def _full_context() -> list[Pretrained]:
-    """The context learned after the net, which is that of the rows without it."""
+def _further(variant: str, **options: Any) -> list[Pretrained]:
+    """Matching networks that go on from the net of the rows without FCE."""
     nets = {shot: replace(MATCHING, shot=shot) for shot in SHOTS}
-    names = "matching networks", "FCE"
-    return [Pretrained(TABLE, *names, 5, shot, replace(FCE, shot=shot), before=(net,)) for shot, net in nets.items()]
+    asked = {shot: replace(FURTHER, shot=shot, options=options) for shot in SHOTS}
+    names = "matching networks", variant
+    return [Pretrained(TABLE, *names, 5, shot, asked[shot], before=(nets[shot],)) for shot in SHOTS]
 
 
 def _meta_lstm() -> dict[int, Experiment]:
@@ -85,7 +86,8 @@ CELLS = [
     *_supervised("Baseline++ (cosine head)", "Conv-4", "baseline_plus_plus"),
     *_cells("prototypical networks", "squared Euclidean", PROTOTYPES),
     *_cells("matching networks", "no FCE", MATCHING),
-    *_full_context(),
+    *_further("FCE", context=True),
+    *_further("no FCE, as many updates as with it"),
     *_cells("MAML", "second order", _inner("maml", MAML)),
     *_cells("MAML", "first order", _inner("maml", MAML, CHEAP, estimator="first_order")),
     *_cells("MAML", "second order, statistics of the support", _inner("maml", MAML | {"normalization": "support"})),
