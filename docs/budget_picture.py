@@ -8,7 +8,7 @@ from generate import curves
 
 from quickstudy import plot
 
-DESCENT = ("MAML", "Meta-SGD", "ANIL")  # methods that descend in a task
+DESCENT = ("MAML", "Meta-SGD", "Meta-LSTM", "ANIL")  # methods that descend in a task
 
 
 def main() -> None:
