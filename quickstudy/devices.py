@@ -35,7 +35,7 @@ def _reuse_memory() -> None:
     Large activations otherwise cost a page fault for every 4 kB, each time, which is much of a training step on a CPU.
     Where the C library has no ``mallopt`` (other than glibc), nothing happens.
     """
-    mmap_max, trim_threshold = -4, -1  # a threshold of mmap may be 32 MiB at most (mallopt(3))
+    mmap_max, trim_threshold = -4, -1  # M_MMAP_THRESHOLD may be refused above 32 MiB (mallopt(3))
     try:
         tune = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):
