@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,10 +17,12 @@ from tqdm import tqdm
 from quickstudy import batching, devices, metrics, tree
 from quickstudy.core import Learner, Task, check_labels
 from quickstudy.data.pool import split_sha256
+from quickstudy.storage import digest, load_tensors, save_tensors
 from quickstudy.tasks import Episodes
 
 BLOCK = 16  # tasks drawn at a time
 TOGETHER = 4  # times as many for learners that take many small steps, which cost about the same for more tasks
+EVERY = 10.0  # seconds between two savings of the answers so far
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Evaluation:
     confidence: np.ndarray  # (t, q) probability given to the answer
     right: np.ndarray  # (t, q) whether it was right
     transductive: bool
-    seconds: float
+    seconds: float  # since it was begun, or gone on with
     mistakes: Counter[tuple[str, str]]  # (class shown, class said)
     meetings: Counter[tuple[str, str]]  # how often the first was asked with the second among the choices
     shown: list[Shown] = field(default_factory=list)
@@ -59,27 +63,34 @@ class Evaluation:
         return metrics.calibration_error(self.confidence, self.right)
 
 
+class Answered(NamedTuple):
+    """What was asked in the first tasks, and answered; (t, q) each."""
+
+    true: Tensor  # labels
+    said: Tensor
+    sure: Tensor  # probability given to what was said
+
+
 def evaluate(
-    learner: Learner, tasks: Episodes, count: int = 1000, *, name: str = "", shown: int = 4, progress: bool = False
+    learner: Learner,
+    tasks: Episodes,
+    count: int = 1000,
+    *,
+    name: str = "",
+    shown: int = 4,
+    kept: Path | None = None,
+    progress: bool = False,
 ) -> Evaluation:
-    """The learner, as it is, on the first ``count`` tasks. Raises ValueError for nan among its inputs or answers."""
+    """The learner, as it is, on the first ``count`` tasks. With a file ``kept``, which the caller removes in the end, a
+    killed evaluation of this learner on these tasks goes on from there.
+
+    Raises ValueError for nan among its inputs or answers, FileProblem for a damaged file.
+    """
     devices.prepare()
-    learner.eval()
-    begun, answers, confidence, drawn = time.perf_counter(), [], [], []
-    labels = []
-    with tqdm(total=count, disable=not progress, unit="task", desc=name or "evaluating") as bar:
-        for block in _blocks(learner, count):
-            items = tasks.batch(block)
-            probability = _answers(learner, items, tasks.way)
-            sure, said = probability.max(-1)
-            answers.append(said.cpu().numpy())
-            confidence.append(sure.cpu().numpy())
-            labels.append(items.query.y.cpu().numpy())
-            drawn += [_shown(tasks, items, said, i, block) for i in range(len(block)) if block[i] < shown]
-            bar.update(len(block))
-    said_all, true_all = np.concatenate(answers), np.concatenate(labels)
-    right = said_all == true_all
-    mistakes, meetings = _confusions(tasks, said_all, true_all)
+    begun = time.perf_counter()
+    true, said, sure = (part.numpy() for part in _answered(learner.eval(), tasks, count, name, kept, progress))
+    right = said == true
+    mistakes, meetings = _confusions(tasks, said, true)
     return Evaluation(
         name=name or type(learner).__name__.lower(),
         tasks=_fingerprint(tasks),
@@ -87,13 +98,13 @@ def evaluate(
         shot=tasks.shot,
         query=tasks.query,
         accuracy=right.mean(axis=1),
-        confidence=np.concatenate(confidence),
+        confidence=sure,
         right=right,
         transductive=learner.transductive,
         seconds=time.perf_counter() - begun,
         mistakes=mistakes,
         meetings=meetings,
-        shown=drawn,
+        shown=[_shown(tasks, index, said[index]) for index in range(min(shown, count))],
     )
 
 
@@ -121,9 +132,35 @@ def compare(a: Evaluation, b: Evaluation) -> metrics.Estimate:
     return metrics.paired(a.accuracy, b.accuracy)
 
 
-def _blocks(learner: Learner, count: int) -> Iterator[range]:
+def _answered(learner: Learner, tasks: Episodes, count: int, name: str, kept: Path | None, progress: bool) -> Answered:
+    """In all the tasks; those answered before a kill are not answered again."""
+    which: dict[str, Any] = {"tasks": [_fingerprint(tasks), tasks.way, tasks.shot, tasks.query, count]}
+    which |= {"learner": digest(learner.state_dict())} if kept else {}
+    parts = _before(kept, which)
+    done, saved = sum(len(part.said) for part in parts), time.monotonic()
+    with tqdm(total=count, initial=done, disable=not progress, unit="task", desc=name or "evaluating") as bar:
+        for block in _blocks(learner, count, done):
+            items = tasks.batch(block)
+            sure, said = _answers(learner, items, tasks.way).max(-1)
+            parts.append(Answered(*(part.cpu() for part in (items.query.y, said, sure))))
+            bar.update(len(block))
+            if kept is not None and (block.stop == count or time.monotonic() > saved + EVERY):
+                save_tensors(kept, tree.cat(parts)._asdict(), which)
+                saved = time.monotonic()
+    return tree.cat(parts)
+
+
+def _before(kept: Path | None, which: dict[str, Any]) -> list[Answered]:
+    """The answers in the file, if they are this learner's in these tasks."""
+    if kept is None or not kept.exists():
+        return []
+    tensors, of = load_tensors(kept, "remove it")
+    return [Answered(**tensors)] if of == which else []
+
+
+def _blocks(learner: Learner, count: int, done: int = 0) -> Iterator[range]:
     size = BLOCK * TOGETHER if learner.together else BLOCK
-    return (range(start, min(start + size, count)) for start in range(0, count, size))
+    return (range(start, min(start + size, count)) for start in range(done, count, size))
 
 
 def _fingerprint(tasks: Episodes) -> str:
@@ -145,10 +182,9 @@ def _answers(learner: Learner, items: Task, way: int) -> Tensor:
     return logits.softmax(-1)
 
 
-def _shown(tasks: Episodes, items: Task, said: Tensor, i: int, block: Sequence[int]) -> Shown:
-    names = tuple(tasks.pool.names[c] for c in tasks.classes(block[i]))
-    task = tree.map(lambda leaf: leaf[i].cpu(), items)
-    return Shown(block[i], task, names, said[i].cpu().numpy())
+def _shown(tasks: Episodes, index: int, said: np.ndarray) -> Shown:
+    names = tuple(tasks.pool.names[c] for c in tasks.classes(index))
+    return Shown(index, tree.map(lambda leaf: leaf.cpu(), tasks[index]), names, said)
 
 
 def _confusions(tasks: Episodes, said: np.ndarray, true: np.ndarray) -> tuple[Counter, Counter]:

@@ -95,7 +95,7 @@ class Run:
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
     """Named tensors and JSON in one safetensors file, atomically, with a digest of the tensors."""
     flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    header = {"quickstudy": json.dumps({"sha256": _digest(flat), "meta": meta})}  # one key: several have no fixed order
+    header = {"quickstudy": json.dumps({"sha256": digest(flat), "meta": meta})}  # one key: several have no fixed order
     with atomic(path) as part:
         try:
             save_file(flat, part, metadata=header)
@@ -113,7 +113,7 @@ def load_tensors(path: Path, cure: str = "train anew") -> tuple[dict[str, Tensor
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["quickstudy"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if header["sha256"] != _digest(tensors):
+        if header["sha256"] != digest(tensors):
             raise KeyError("sha256")
         return tensors, header["meta"]
     except (SafetensorError, KeyError, ValueError, OSError) as error:
@@ -136,11 +136,11 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
+def digest(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 over names, types, shapes and bytes, in the order of the names."""
     total = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name]
         total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
-        total.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+        total.update(tensor.reshape(-1).view(torch.uint8).cpu().numpy().tobytes())
     return total.hexdigest()

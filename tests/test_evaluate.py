@@ -11,6 +11,7 @@ from quickstudy import evaluate as module
 from quickstudy import metrics, tasks
 from quickstudy.data.pool import Pool
 from quickstudy.evaluate import accuracies, compare, evaluate
+from quickstudy.files import FileProblem
 from quickstudy.learners import neighbours, prototypes
 from quickstudy.learners.prototypes import Prototypes
 
@@ -122,6 +123,55 @@ def test_other_tasks_cannot_be_compared(other, learner, episodes, pool):
 def test_another_number_of_tasks_cannot_be_compared(learner, episodes):
     with pytest.raises(ValueError, match="the same tasks"):
         compare(evaluate(learner, episodes, 3), evaluate(learner, episodes, 4))
+
+
+class Killed(tasks.Episodes):
+    """Episodes whose reader is killed after so many blocks."""
+
+    def __init__(self, pool: Pool, blocks: int):
+        super().__init__(pool, 4, 1, 3)
+        self.blocks = blocks
+
+    def batch(self, indices):
+        if self.blocks == 0:
+            raise KeyboardInterrupt
+        self.blocks -= 1
+        return super().batch(indices)
+
+
+@pytest.fixture
+def half_read(learner, pool, tmp_path, monkeypatch):
+    """The file of an evaluation that was killed after two of five blocks."""
+    monkeypatch.setattr(module, "BLOCK", 5)
+    monkeypatch.setattr(module, "EVERY", 0)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(learner, Killed(pool, 2), COUNT, kept=tmp_path / "kept.safetensors")
+    return tmp_path / "kept.safetensors"
+
+
+def test_a_killed_evaluation_goes_on_where_it_was(learner, pool, episodes, half_read):
+    whole = evaluate(learner, episodes, COUNT)
+    for blocks in (3, 0):  # those that were missing, then none
+        again = evaluate(learner, Killed(pool, blocks), COUNT, shown=0, kept=half_read)
+        assert (again.confidence == whole.confidence).all()
+        assert (again.right == whole.right).all()
+        assert again.mistakes == whole.mistakes
+
+
+def test_answers_of_another_learner_do_not_count(pool, half_read):
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(prototypes(pool.shape, width=4, normalization="group"), Killed(pool, 4), COUNT, kept=half_read)
+
+
+def test_answers_in_other_tasks_do_not_count(learner, pool, half_read):
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(learner, Killed(pool, 3), COUNT - 1, kept=half_read)
+
+
+def test_a_damaged_file_of_answers_is_named(learner, episodes, half_read):
+    half_read.write_bytes(half_read.read_bytes()[:-40])
+    with pytest.raises(FileProblem, match=r"kept\.safetensors is damaged .* remove it"):
+        evaluate(learner, episodes, COUNT, kept=half_read)
 
 
 class Spoiled(tasks.Episodes):

@@ -134,7 +134,8 @@ class Cell(ExperimentCell):
         if self.calibrated:
             calibrate(learner, asked.tasks(splits, learner), CALIBRATION)
         drawn = episodes(splits.test, self.way, self.shot, 15)
-        result = evaluate(learner, drawn, tasks, name=self.title, shown=0, progress=progress)
+        answers = _answers(_kept(self, seed, scale=scale, tasks=tasks, runs=runs))
+        result = evaluate(learner, drawn, tasks, name=self.title, shown=0, kept=answers, progress=progress)
         return Scores(result.accuracy, result.transductive, splits.sha256, done, asked.precision)
 
 
@@ -157,6 +158,7 @@ def run_seed(cell: AnyCell, seed: int, *, scale: float, tasks: int, runs: Path, 
         **versions(),
     }
     write_json(kept, found)
+    _answers(kept).unlink(missing_ok=True)
 
 
 def gather(
@@ -285,6 +287,11 @@ def hardware() -> str:
 
 def _kept(cell: AnyCell, seed: int, *, scale: float, tasks: int, runs: Path) -> Path:
     return runs / cell.table / "scores" / f"{cell.name}-{tasks}tasks-{cell.stamp(seed, scale)}.json"
+
+
+def _answers(kept: Path) -> Path:
+    """The answers so far, for a reading that is killed."""
+    return kept.with_suffix(".safetensors")
 
 
 def stamped(asked: Experiment) -> str:
