@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -42,6 +43,7 @@ def main() -> None:
     asked = sys.argv[1:]
     if asked[:2] == ["train", "learned-optimizer"]:
         asked = ["train-optimizer", *asked[2:]]
+    warnings.formatwarning = lambda message, *_, **__: f"quickstudy: {message}\n"
     try:
         tyro.extras.subcommand_cli_from_dict(
             COMMANDS,

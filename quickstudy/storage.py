@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from quickstudy import __version__
 from quickstudy.files import FileProblem, atomic, write
 
 FORMAT = 1  # of run folders; raised when an older reader would misread a newer folder
+SUMS = "sums"  # in a checkpoint: what the order of sums depends on, on one machine
 
 
 class Run:
@@ -73,11 +75,23 @@ class Run:
         return self._checkpoint.exists()
 
     def save_checkpoint(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-        save_tensors(self._checkpoint, tensors, meta)
+        save_tensors(self._checkpoint, tensors, {**meta, SUMS: _sums()})
 
     def load_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """What was saved last, or None before the first time."""
-        return load_tensors(self._checkpoint) if self.begun else None
+        """What was saved last, or None before the first time. Warns where a run that has not ended would go on with
+        other last bits."""
+        if not self.begun:
+            return None
+        tensors, meta = load_tensors(self._checkpoint)
+        before, now = meta.pop(SUMS, _sums()), _sums()
+        if before != now and not self.finished:
+            warnings.warn(
+                f"{self.path} was saved under {_listed(before)} and goes on under {_listed(now)}: PyTorch adds in "
+                "another order there, so the result will differ, in the last digits at first, from that of a run which "
+                "was never stopped",
+                stacklevel=2,
+            )
+        return tensors, meta
 
     def finish(self, weights: Mapping[str, Tensor], metrics: Mapping[str, Any]) -> None:
         """The best weights and the learning curve; the checkpoint stays, so that finishing twice is the same."""
@@ -134,6 +148,14 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise FileProblem(f"{path} is damaged: a JSON object was expected; restore it from a copy, or train anew")
     return value
+
+
+def _sums() -> dict[str, Any]:
+    return {"PyTorch": torch.__version__, "threads": torch.get_num_threads()}
+
+
+def _listed(facts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in facts.items())
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:

@@ -202,6 +202,17 @@ def test_a_killed_run_ends_with_the_same_bits(pictures, tmp_path):
     assert (tmp_path / "whole" / "weights.safetensors").read_bytes() == (folder / "weights.safetensors").read_bytes()
 
 
+def test_other_threads_than_before_are_told_in_one_line(run, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy, ignore=lambda *_: ["metrics.json"])
+    before = load_tensors(copy / "checkpoint.safetensors")[1]["sums"]["threads"]
+    assert call("train", "--resume", copy).stderr.startswith("next: ")
+    (copy / "metrics.json").unlink()
+    told = call("train", "--resume", copy, env={"OMP_NUM_THREADS": str(before % 2 + 1)}).stderr.splitlines()
+    assert told[0].startswith(f"quickstudy: {copy} was saved under PyTorch ")
+    assert told[1].startswith("next: ")
+
+
 def _until(path, process):
     """Waits for a checkpoint written after now, or for the end."""
     before = path.stat().st_mtime_ns if path.exists() else 0

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import warnings
 
 import pytest
 import torch
@@ -107,3 +108,24 @@ def test_a_damaged_config_is_named(text, tmp_path):
 def test_weights_of_an_unfinished_run_are_asked_for_in_vain(tmp_path):
     with pytest.raises(FileProblem, match="--resume"):
         Run.create(tmp_path / "run", {}).weights()
+
+
+@pytest.mark.parametrize(("threads", "ended", "warned"), [(1, False, 0), (2, False, 1), (2, True, 0)])
+def test_going_on_with_other_threads_is_told(threads, ended, warned, tmp_path, monkeypatch):
+    run = Run(tmp_path)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    run.save_checkpoint(TENSORS, {"step": 3})
+    if ended:
+        run.finish(TENSORS, {})
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert run.load_checkpoint()[1] == {"step": 3}
+    assert len(told) == warned
+    assert all("threads 1 and goes on under" in str(one.message) and "threads 2:" in str(one.message) for one in told)
+
+
+def test_a_checkpoint_of_before_threads_were_noted_goes_on_untold(tmp_path, recwarn):
+    save_tensors(tmp_path / "checkpoint.safetensors", TENSORS, {"step": 3})
+    assert Run(tmp_path).load_checkpoint()[1] == {"step": 3}
+    assert not recwarn
