@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from quickstudy.experiment import VALIDATION_TASKS
 from quickstudy.files import write
@@ -205,8 +205,17 @@ def _notes(cells: Any) -> list[str]:
     return [f"- {name}: {', '.join(sorted(values))}" for name, values in facts.items() if values]
 
 
-def curves() -> list[tuple[str, str, list[list[float]]]]:
-    """(table, name, [step, accuracy]) of each training whose accuracy was taken on its way, by its first such seed."""
+class Curve(NamedTuple):
+    """A training whose accuracy was taken on its way, by its first such seed."""
+
+    table: str
+    name: str
+    learner: str
+    points: list[list[float]]  # [step, accuracy]
+
+
+def curves() -> list[Curve]:
+    """Of all tables."""
     found = []
     for table in TABLES:
         cells = [cell for cell in _ordered(table) if cell["metric"] == "accuracy_percent"]
@@ -216,15 +225,13 @@ def curves() -> list[tuple[str, str, list[list[float]]]]:
             settings = {cell["setting"] for cell in of}
             words = of[0]["method"], of[0]["variant"], of[0]["setting"] if len(settings) == 1 else ""
             if taken:
-                found.append((table, ", ".join(filter(None, words)), taken[0]))
+                found.append(Curve(table, ", ".join(filter(None, words)), training.split("-")[0], taken[0]))
     return found
 
 
 def _by_budget() -> list[str]:
     """The picture, and a row for each training."""
-    told = (
-        (table, name, ", ".join(f"{k:,}: {100 * score:.1f}" for k, score in curve)) for table, name, curve in curves()
-    )
+    told = ((of.table, of.name, ", ".join(f"{k:,}: {100 * score:.1f}" for k, score in of.points)) for of in curves())
     head = [
         "![Errors on validation tasks by the steps of training](by-budget.png)",
         "",
