@@ -14,6 +14,7 @@ import torch
 from quickstudy import learners, plot
 from quickstudy.data.pool import build
 from quickstudy.evaluate import evaluate
+from quickstudy.plot.task import BAND
 from quickstudy.regression import Errors, adaptation, errors
 from quickstudy.tasks import episodes, sines
 
@@ -55,7 +56,7 @@ def test_a_task_of_many_classes_takes_several_bands():
     names = [f"class {i}, with a long name" for i in range(23)]
     figure = plot.task(measured(names=names, count=1, shot=1)[0].shown[0])
     lefts = {round(image.get_extent()[0], 3) for image in figure.axes[0].images}
-    assert len(lefts) == plot.BAND
+    assert len(lefts) == BAND
     assert drawn(figure)
 
 
