@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from quickstudy import devices, learners, metrics
+from quickstudy import devices, evaluate, learners, metrics
 from quickstudy.core import Examples
 from quickstudy.data.pool import Splits, build
 from quickstudy.experiment import Experiment, trained
+from quickstudy.files import FileProblem
 from quickstudy.instances import instances
 from quickstudy.lives import Lifelong
 from quickstudy.recipes import (
@@ -87,6 +88,24 @@ def test_a_cell_has_the_figures_of_its_seeds(pools, tmp_path):
     assert 0 <= last[1] <= 1
     wanted = [*cells.KEY, "metric", "published", "command", "commit", "versions", "hardware", "minutes"]
     assert set(wanted) <= set(found)
+
+
+def test_answers_wait_until_the_scores_are_written(pools, tmp_path, monkeypatch):
+    options = {"scale": 1.0, "tasks": 12, "runs": tmp_path, "progress": False}
+    scores = tmp_path / CELL.table / "scores"
+    with monkeypatch.context() as full:
+        full.setattr(cells, "write_json", _full)
+        with pytest.raises(FileProblem):
+            run_seed(CELL, 0, **options)
+    assert [path.suffix for path in scores.iterdir()] == [".safetensors"]
+    with monkeypatch.context() as done:
+        done.setattr(evaluate, "_answers", _full)  # nothing is left to answer
+        run_seed(CELL, 0, **options)
+    assert [path.suffix for path in scores.iterdir()] == [".json"]
+
+
+def _full(*_):
+    raise FileProblem("no room on the disk")
 
 
 def test_another_machine_adds_its_seeds(pools, tmp_path):
