@@ -145,7 +145,7 @@ def half_read(learner, pool, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "BLOCK", 5)
     monkeypatch.setattr(module, "EVERY", 0)
     with pytest.raises(KeyboardInterrupt):
-        evaluate(learner, Killed(pool, 2), COUNT, kept=tmp_path / "kept.safetensors")
+        evaluate(learner, Killed(pool, 2), COUNT, shown=0, kept=tmp_path / "kept.safetensors")
     return tmp_path / "kept.safetensors"
 
 
@@ -159,13 +159,14 @@ def test_a_killed_evaluation_goes_on_where_it_was(learner, pool, episodes, half_
 
 
 def test_answers_of_another_learner_do_not_count(pool, half_read):
+    other = prototypes(pool.shape, width=4, normalization="group")
     with pytest.raises(KeyboardInterrupt):
-        evaluate(prototypes(pool.shape, width=4, normalization="group"), Killed(pool, 4), COUNT, kept=half_read)
+        evaluate(other, Killed(pool, 4), COUNT, shown=0, kept=half_read)
 
 
 def test_answers_in_other_tasks_do_not_count(learner, pool, half_read):
     with pytest.raises(KeyboardInterrupt):
-        evaluate(learner, Killed(pool, 3), COUNT - 1, kept=half_read)
+        evaluate(learner, Killed(pool, 3), COUNT - 1, shown=0, kept=half_read)
 
 
 def test_a_damaged_file_of_answers_is_named(learner, episodes, half_read):
