@@ -151,7 +151,7 @@ def main(what, folder):
         try:
             mortal(folder / "killed", last=60)
         except ConnectionError as error:
-            sys.exit(BEREFT if "--resume" in str(error) else 1)
+            os._exit(BEREFT if "--resume" in str(error) else 1)  # PyTorch may abort taking down what the other held
 
 
 def launch(what, folder):
