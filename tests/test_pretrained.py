@@ -180,9 +180,9 @@ def test_a_cell_trains_first_what_it_begins_with_and_shares_it(splits, tmp_path,
     assert cell.stamp(0, 1.0) != replace(cell, before=(replace(first, steps=5),)).stamp(0, 1.0)
     plain.measure(1, scale=0.5, tasks=3, runs=tmp_path, progress=False)
     both = cell.measure(1, scale=0.5, tasks=3, runs=tmp_path, progress=False)
-    kept = {one["learner"]: (path, one) for path in tmp_path.glob("*/*") for one in [_asked(path)]}
+    kept = {one["learner"]: (path, one) for path in _runs(tmp_path) for one in [_asked(path)]}
     assert {name: one["steps"] for name, (_, one) in kept.items()} == {"classifier": 2, "prototypes": 5}
-    assert len(list(tmp_path.glob("*/*"))) == 2
+    assert len(_runs(tmp_path)) == 2
     assert {one["seed"] for _, one in kept.values()} == {1}
     assert kept["prototypes"][1]["pretrained"] == str(kept["classifier"][0])
     assert (both.done.step, both.precision) == (5, "float32")
@@ -198,10 +198,8 @@ def test_each_training_begins_with_what_the_one_before_has_learned(splits, tmp_p
     two = GrownCell("table", "LSTM", "many", 2, many, before=(balanced, few))
     one.measure(0, scale=1.0, tasks=3, runs=tmp_path, progress=False)
     done = two.measure(0, scale=1.0, tasks=3, runs=tmp_path, progress=False).done
-    kept = {
-        (asked["way"], asked["letters"]): (path, asked) for path in tmp_path.glob("*/*") for asked in [_asked(path)]
-    }
-    assert len(kept) == len(list(tmp_path.glob("*/*"))) == 3
+    kept = {(asked["way"], asked["letters"]): (path, asked) for path in _runs(tmp_path) for asked in [_asked(path)]}
+    assert len(kept) == len(_runs(tmp_path)) == 3
     assert kept[2, 5][1]["pretrained"] is None
     assert kept[2, None][1]["pretrained"] == str(kept[2, 5][0])
     assert kept[4, None][1]["pretrained"] == str(kept[2, None][0])
@@ -216,6 +214,11 @@ def test_full_contexts_and_their_control_begin_with_the_very_trainings_of_the_ro
         assert whole.before == control.before == (plain.asked,)
         assert whole.asked.options == {"context": True}
         assert control.asked == replace(whole.asked, options={})
+
+
+def _runs(path):
+    """The folders of trainings; beside them are the scores."""
+    return [config.parent for config in path.glob("*/*/config.json")]
 
 
 def _asked(path):
