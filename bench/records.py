@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 
 from quickstudy import devices
 from quickstudy.files import write
+from quickstudy.recipes.provenance import commit
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -66,19 +66,9 @@ def circumstances(packages: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def commit() -> str:
-    """The checkout's commit, ``-dirty`` where the library is not as committed."""
-    name = _git("rev-parse", "--short", "HEAD")
-    return f"{name}-dirty" if _git("status", "--porcelain", "--", "quickstudy") else name
-
-
 def hardware() -> str:
     """Processor and number of cores."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     fields = dict([part.strip() for part in line.split(":", 1)] for line in lines if ":" in line)
     model = f"family {fields.get('cpu family')} model {fields.get('model')}"
     return f"{fields.get('model name', platform.machine())} ({model}), {os.cpu_count()} cores"
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=True).stdout.strip()

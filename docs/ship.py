@@ -21,7 +21,7 @@ from quickstudy.estimator import confidence, shipped
 from quickstudy.estimator.choosing import of_run
 from quickstudy.evaluate import evaluate
 from quickstudy.experiment import Experiment, from_run
-from quickstudy.recipes.cells import hardware
+from quickstudy.recipes.provenance import hardware
 from quickstudy.storage import Run, save_tensors, write_json
 
 WAY, QUERY, TASKS, MEASURING = 20, 5, 300, 60

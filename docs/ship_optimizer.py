@@ -12,7 +12,7 @@ from pathlib import Path
 from quickstudy import optim
 from quickstudy.optim.weights import folder
 from quickstudy.optimizers import Training, from_run
-from quickstudy.recipes.cells import hardware
+from quickstudy.recipes.provenance import hardware
 from quickstudy.storage import Run
 
 

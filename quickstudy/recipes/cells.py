@@ -8,10 +8,7 @@ import functools
 import hashlib
 import json
 import math
-import os
-import platform
 import re
-import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,13 +17,13 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
-import torch
 
 from quickstudy import devices, metrics
 from quickstudy.core import Learner
 from quickstudy.data import Splits
 from quickstudy.evaluate import evaluate
 from quickstudy.experiment import CALIBRATION, Experiment, versions
+from quickstudy.recipes.provenance import commit, hardware
 from quickstudy.storage import read_json, write_json
 from quickstudy.tasks import episodes
 from quickstudy.train import Progress, calibrate
@@ -261,28 +258,6 @@ def published(cell: AnyCell) -> dict[str, Any] | None:
         return None
     interval = float(row["interval95"]) if row["interval95"] else None
     return {"value": float(row["value"]), "interval95": interval, "paper": row["paper"]}
-
-
-def commit() -> str:
-    """The commit of the code that runs, with -dirty where it was changed since; "unknown" outside a checkout."""
-    try:
-        name = _git("rev-parse", "--short", "HEAD")
-        return f"{name}-dirty" if _git("status", "--porcelain", "--", "quickstudy") else name
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def _git(*words: str) -> str:
-    root = Path(__file__).parents[2]
-    return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def hardware() -> str:
-    """The processor and its cores; the GPU where torch uses one."""
-    info = Path("/proc/cpuinfo")
-    names = re.findall(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else [platform.processor()]
-    cpu = f"{os.cpu_count()} cores of {names[0] if names else platform.machine()}"
-    return f"{torch.cuda.get_device_name()}, {cpu}" if torch.cuda.is_available() else cpu
 
 
 def _kept(cell: AnyCell, seed: int, *, scale: float, tasks: int, runs: Path) -> Path:

@@ -1,0 +1,33 @@
+"""Where a figure comes from: the code that ran, and what it ran on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+import torch
+
+
+def commit() -> str:
+    """The commit of the code that runs, with -dirty where it was changed since; "unknown" outside a checkout."""
+    try:
+        name = _git("rev-parse", "--short", "HEAD")
+        return f"{name}-dirty" if _git("status", "--porcelain", "--", "quickstudy") else name
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*words: str) -> str:
+    root = Path(__file__).parents[2]
+    return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def hardware() -> str:
+    """The processor and its cores; the GPU where torch uses one."""
+    info = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else [platform.processor()]
+    cpu = f"{os.cpu_count()} cores of {names[0] if names else platform.machine()}"
+    return f"{torch.cuda.get_device_name()}, {cpu}" if torch.cuda.is_available() else cpu
