@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
-import os
 import platform
 import statistics
 import sys
@@ -17,7 +16,7 @@ import torch
 
 from quickstudy import devices
 from quickstudy.files import write
-from quickstudy.recipes.provenance import commit
+from quickstudy.recipes.provenance import commit, hardware
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -64,11 +63,3 @@ def circumstances(packages: tuple[str, ...]) -> dict[str, Any]:
         "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in packages},
         "hardware": hardware(),
     }
-
-
-def hardware() -> str:
-    """Processor and number of cores."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    fields = dict([part.strip() for part in line.split(":", 1)] for line in lines if ":" in line)
-    model = f"family {fields.get('cpu family')} model {fields.get('model')}"
-    return f"{fields.get('model name', platform.machine())} ({model}), {os.cpu_count()} cores"

@@ -81,8 +81,10 @@ def evaluate(
     kept: Path | None = None,
     progress: bool = False,
 ) -> Evaluation:
-    """The learner, as it is, on the first ``count`` tasks. With a file ``kept``, which the caller removes in the end, a
-    killed evaluation of this learner on these tasks goes on from there.
+    """The learner, as it is, on the first ``count`` tasks.
+
+    With a file ``kept`` a killed evaluation goes on from there, if the weights, the pictures and the tasks are the
+    same; the caller removes the file in the end, and keeps another for a learner that is set otherwise.
 
     Raises ValueError for nan among its inputs or answers, FileProblem for a damaged file.
     """
@@ -134,8 +136,7 @@ def compare(a: Evaluation, b: Evaluation) -> metrics.Estimate:
 
 def _answered(learner: Learner, tasks: Episodes, count: int, name: str, kept: Path | None, progress: bool) -> Answered:
     """In all the tasks; those answered before a kill are not answered again."""
-    which: dict[str, Any] = {"tasks": [_fingerprint(tasks), tasks.way, tasks.shot, tasks.query, count]}
-    which |= {"learner": digest(learner.state_dict())} if kept else {}
+    which = _which(learner, tasks, count) if kept else {}
     parts = _before(kept, which)
     done, saved = sum(len(part.said) for part in parts), time.monotonic()
     with tqdm(total=count, initial=done, disable=not progress, unit="task", desc=name or "evaluating") as bar:
@@ -144,10 +145,19 @@ def _answered(learner: Learner, tasks: Episodes, count: int, name: str, kept: Pa
             sure, said = _answers(learner, items, tasks.way).max(-1)
             parts.append(Answered(*(part.cpu() for part in (items.query.y, said, sure))))
             bar.update(len(block))
-            if kept is not None and (block.stop == count or time.monotonic() > saved + EVERY):
+            if kept is not None and time.monotonic() > saved + EVERY:
                 save_tensors(kept, tree.cat(parts)._asdict(), which)
                 saved = time.monotonic()
     return tree.cat(parts)
+
+
+def _which(learner: Learner, tasks: Episodes, count: int) -> dict[str, Any]:
+    """Whose answers they are, and to what."""
+    return {
+        "learner": digest(learner.state_dict()),
+        "pictures": digest({"images": tasks.pool.images, "starts": tasks.pool.starts}),
+        "tasks": [tasks.seed, tasks.way, tasks.shot, tasks.query, count],
+    }
 
 
 def _before(kept: Path | None, which: dict[str, Any]) -> list[Answered]:

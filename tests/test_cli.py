@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from quickstudy import __main__
+from quickstudy import __main__, evaluate
+from quickstudy.commands import evaluate as judging
 from quickstudy.storage import load_tensors
 
 
@@ -70,6 +71,40 @@ def test_help_and_version():
     for command in __main__.COMMANDS:
         assert "Example" in call(command, "--help").stdout
     assert call("--version").stdout.startswith("quickstudy 0.")
+
+
+@pytest.mark.parametrize("how", ["evaluate", "compare", "report"])
+def test_a_killed_measurement_goes_on(how, run, tmp_path, monkeypatch, capsys):
+    folder, on = shutil.copytree(run, tmp_path / "run"), judging.TestTasks(tasks=80, query=3)
+    measure = {
+        "evaluate": lambda: judging.run(str(folder), on, (), as_json=False),
+        "compare": lambda: judging.run_comparison([str(folder)], on, None, as_json=False),
+        "report": lambda: judging.report(folder, on, None),
+    }[how]
+    measure()
+    whole = capsys.readouterr().out
+    monkeypatch.setattr(evaluate, "EVERY", 0)
+    answers, left = evaluate._answers, [2, 3]  # blocks until it is killed, and after it
+
+    def counted(*arguments):
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        return answers(*arguments)
+
+    monkeypatch.setattr(evaluate, "_answers", counted)
+    with pytest.raises(KeyboardInterrupt):
+        measure()
+    assert (folder / "answers.safetensors").exists()
+    del left[0]
+    measure()
+    assert left == [0]
+    assert _without_seconds(capsys.readouterr().out) == _without_seconds(whole)
+    assert not (folder / "answers.safetensors").exists()
+
+
+def _without_seconds(line):
+    return re.sub(r"[0-9.]+ s\)", "", line)
 
 
 def test_how_gradients_are_made_is_a_choice(pictures, tmp_path):

@@ -94,6 +94,7 @@ def test_answers_wait_until_the_scores_are_written(pools, tmp_path, monkeypatch)
     options = {"scale": 1.0, "tasks": 12, "runs": tmp_path, "progress": False}
     scores = tmp_path / CELL.table / "scores"
     with monkeypatch.context() as full:
+        full.setattr(evaluate, "EVERY", 0)
         full.setattr(cells, "write_json", _full)
         with pytest.raises(FileProblem):
             run_seed(CELL, 0, **options)

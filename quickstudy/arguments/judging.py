@@ -19,7 +19,8 @@ def evaluate(
     options: Options = (),
     json: bool = False,
 ) -> None:
-    """Measure accuracy on numbered tasks of classes never seen, with a 95 % interval.
+    """Measure accuracy on numbered tasks of classes never seen, with a 95 % interval. The same command goes on with a
+    run's measurement that was killed.
 
     Examples: quickstudy evaluate runs/demo --way 5
               quickstudy evaluate neighbours --data omniglot --way 20 --shot 5 --json

@@ -37,6 +37,7 @@ def run(text: str, on: TestTasks, options: Sequence[str], as_json: bool) -> None
     measured = subject(text, options)
     (result,), name, pools = _measure([measured], on)
     print(json.dumps(summary(measured, result, name, pools)) if as_json else line(result))
+    _told([measured])
 
 
 def run_comparison(texts: Sequence[str], on: TestTasks, out: Path | None, as_json: bool) -> None:
@@ -53,6 +54,7 @@ def run_comparison(texts: Sequence[str], on: TestTasks, out: Path | None, as_jso
     if out is not None:
         write_page(out, "Comparison", results, name, pools, {s.name: s.run.metrics["curve"] for s in subjects if s.run})
         print(f"page: {out}", file=sys.stderr)
+    _told(subjects)
 
 
 def report(folder: Path, on: TestTasks, out: Path | None) -> None:
@@ -65,6 +67,7 @@ def report(folder: Path, on: TestTasks, out: Path | None) -> None:
     write_page(path, measured.name, [result], name, pools, curves, looks, _mapped(measured, result, pools))
     print(line(result))
     print(f"page: {path}", file=sys.stderr)
+    _told([measured])
 
 
 def write_page(
@@ -160,7 +163,14 @@ def _measure(subjects: Sequence[Subject], on: TestTasks) -> tuple[list[Evaluatio
     learners = [s.build(pools) for s in subjects]
     drawn = _tasks(subjects, learners, pools, on)
     bar, pairs = sys.stderr.isatty(), zip(subjects, learners, strict=True)
-    return [measure(made, drawn, on.tasks, name=s.name, progress=bar) for s, made in pairs], name, pools
+    found = [measure(made, drawn, on.tasks, name=s.name, kept=s.answers, progress=bar) for s, made in pairs]
+    return found, name, pools
+
+
+def _told(subjects: Sequence[Subject]) -> None:
+    """What was answered need not be kept any more."""
+    for kept in filter(None, (s.answers for s in subjects)):
+        kept.unlink(missing_ok=True)
 
 
 def _looks(measured: Subject, pools: Splits, on: TestTasks) -> list[str]:

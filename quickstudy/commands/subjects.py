@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,11 @@ class Subject:
         run = str(self.run.path) if self.run else None
         split = {"split": pools.name, "split_sha256": pools.sha256}
         return {"learner": self.learner, "run": run, "data": data, **split}
+
+    @property
+    def answers(self) -> Path | None:
+        """Where a long evaluation of a run keeps its answers until they are told, so that a killed one goes on."""
+        return self.run.path / "answers.safetensors" if self.run and os.access(self.run.path, os.W_OK) else None
 
     def build(self, splits: Splits) -> Learner:
         """The learner itself. Raises ValueError for one that has weights and was never trained."""

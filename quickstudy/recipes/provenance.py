@@ -26,8 +26,15 @@ def _git(*words: str) -> str:
 
 
 def hardware() -> str:
-    """The processor and its cores; the GPU where torch uses one."""
-    info = Path("/proc/cpuinfo")
-    names = re.findall(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else [platform.processor()]
-    cpu = f"{os.cpu_count()} cores of {names[0] if names else platform.machine()}"
+    """The cores and the processor; the GPU where torch uses one."""
+    cpu = f"{os.cpu_count()} cores of {_processor()}"
     return f"{torch.cuda.get_device_name()}, {cpu}" if torch.cuda.is_available() else cpu
+
+
+def _processor() -> str:
+    """Where they are told, with family and model: "AMD EPYC" alone is many generations."""
+    info = Path("/proc/cpuinfo")
+    text = info.read_text() if info.exists() else ""
+    facts = dict(re.findall(r"^(model name|cpu family|model)\s*:\s*(.+)", text, re.M))
+    name = facts.get("model name") or platform.processor() or platform.machine()
+    return f"{name} (family {facts['cpu family']} model {facts['model']})" if len(facts) == 3 else name
