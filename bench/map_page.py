@@ -49,7 +49,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "map.html"
         written = write(path, given.points)
-        found = measured(path) | written | {"load_before": os.getloadavg()[0]}
+        load = os.getloadavg()[0]
+        found = measured(path) | written | {"load_before": load}
     print(json.dumps(found, indent=2))
     save(given.out / "map-page.json", record(found, given.points), ("numpy", "pillow"))
 

@@ -202,7 +202,10 @@ def _notes(cells: Any) -> list[str]:
         "Hardware": {one["hardware"] for c in cells for one in c["by_seed"].values()},
         "Versions": {", ".join(f"{name} {v}" for name, v in c["versions"].items()) for c in cells},
     }
-    return [f"- {name}: {', '.join(sorted(values))}" for name, values in facts.items() if values]
+    told = [f"- {name}: {', '.join(sorted(values))}" for name, values in facts.items() if values]
+    there = {(cell.method, cell.variant, cell.setting) for cell in TABLES[cells[0]["table"]]}
+    waiting = f"; `quickstudy reproduce {cells[0]['table']} --list` has them" if len(cells) < len(there) else ""
+    return [f"- Measured: {len(cells)} of {len(there)} cells{waiting}", *told]
 
 
 class Curve(NamedTuple):
@@ -245,7 +248,7 @@ def _by_budget() -> list[str]:
 
 
 def _speed(benches: Any) -> list[str]:
-    head = ["| work | against | ours | theirs | unit | ratio | rounds | hardware |", "| --- " * 8 + "|"]
+    head = ["| work | against | ours | theirs | unit | ratio | rounds | load before | hardware |", "| --- " * 9 + "|"]
     return head + [_bench(bench) for bench in benches]
 
 
@@ -261,6 +264,7 @@ def _bench(bench: Any) -> str:
         bench["unit"],
         ratio,
         bench["rounds"],
+        f"{bench['load_before']:.1f}" if "load_before" in bench else "–",
         bench["hardware"],
     ]
     return "| " + " | ".join(str(word) for word in words) + " |"

@@ -54,7 +54,7 @@ def main() -> None:
         )
         sys.stdout.flush()
     except KeyboardInterrupt:
-        sys.exit("\nquickstudy: stopped; a training goes on with: quickstudy train --resume RUN")
+        sys.exit("\nquickstudy: stopped; go on with: quickstudy train --resume RUN, or lifelong --resume RUN")
     except BrokenPipeError:  # the reader of our output has gone, as in `quickstudy data | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (FileProblem, ValueError, ArithmeticError, OSError) as error:

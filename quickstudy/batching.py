@@ -75,7 +75,10 @@ def add(sums: Sequence[Tensor], more: Iterable[Tensor | None]) -> None:
 
 def chunks(items: Any, chunk: int | None = None) -> Iterator[Any]:
     """The stacked batch in pieces of at most ``chunk`` items; unless given, as many as are worth one call."""
-    step = chunk or _fitting(items.support if isinstance(items, Task) else items)
+    read = items
+    if isinstance(items, Task):
+        read = items.support if items.support.x.numel() else items.query  # labelled batches have no support
+    step = chunk or _fitting(read)
     for start in range(0, tree.size(items), step):
         yield tree.index(items, slice(start, start + step))
 

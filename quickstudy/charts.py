@@ -292,7 +292,8 @@ def _decades(low: float, high: float) -> list[float]:
 
 
 def _number(value: float) -> str:
-    if 0 < abs(value) < 1e-3:
-        power = round(math.log10(abs(value)))
-        return f'10<tspan dy="-4" font-size="9">−{-power}</tspan>'
+    """A power of ten below a thousandth as such, as axes of decades have them."""
+    power = math.log10(value) if 0 < value < 1e-3 else 0.0
+    if power and math.isclose(power, round(power)):
+        return f'10<tspan dy="-4" font-size="9">−{-round(power)}</tspan>'
     return f"{value:,.10g}".replace("-", "−")

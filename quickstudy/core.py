@@ -59,10 +59,10 @@ class Learner(nn.Module, ABC, Generic[S]):
     """Reads labelled examples into a state and answers from it.
 
     ``ordered`` says that the order of the support matters, ``random`` that adapting draws random numbers, ``padded``
-    that padding in the support leaves the answers as they are, ``together`` that ``adapt_all`` takes so many small
-    steps that it is worth giving it all the tasks there are. ``reads`` is what meta-training reads: "episodes";
-    "batches", labelled, of the whole training set's classes as they are numbered; or "sequences", streams of examples,
-    each to be answered for before its label is told.
+    that padding beside the examples of a support leaves the answers as they are, ``together`` that ``adapt_all`` takes
+    so many small steps that it is worth giving it all the tasks there are. ``reads`` is what meta-training reads:
+    "episodes"; "batches", labelled, of the whole training set's classes as they are numbered; or "sequences", streams
+    of examples, each to be answered for before its label is told.
     """
 
     ordered: bool = False

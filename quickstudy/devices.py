@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[torch.Generator]:
+    """A generator of the seed, from which the first weights of nets that are made inside are drawn too; torch's own is
+    afterwards as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield torch.Generator().manual_seed(seed)
 
 
 def best() -> torch.device:

@@ -9,7 +9,8 @@ import platform
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 import torch
@@ -60,10 +61,12 @@ class Experiment:
     def splits(self) -> Splits:
         return data.load(self.data, size=self.size, split=self.split).to(devices.best())
 
-    def build(self, splits: Splits) -> Learner:
-        """The learner before training. Raises ValueError for a name or an option that does not exist."""
-        torch.manual_seed(self.seed)
-        return learner(self.learner, splits, self.options, way=self.labels or self.way)
+    def build(self, splits: Splits, classes: int | None = None) -> Learner:
+        """The learner before training, on so many classes, those of the splits unless given. Raises ValueError for a
+        name or an option that does not exist."""
+        way = self.way if self.labels is None else self.labels
+        with devices.seeded(self.seed):
+            return learner(self.learner, splits, self.options, way=way, classes=classes)
 
     def tasks(self, splits: Splits, learner: Learner) -> Episodes | Batches | Sequences:
         """What it is trained on: episodes, labelled batches of as many pictures, or streams."""
@@ -79,7 +82,7 @@ class Experiment:
 
     def streams(self, pool: Pool, *, letters: int | None = None, seed: int = 0) -> Sequences:
         """Streams as long as those of the training, with as many classes and labels."""
-        length = self.length or MEETINGS * self.way
+        length = MEETINGS * self.way if self.length is None else self.length
         return sequences(pool, self.way, length, labels=self.labels, letters=letters, seed=seed)
 
     def validation(self, splits: Splits, learner: Learner) -> Episodes | Sequences:
@@ -98,8 +101,14 @@ class Experiment:
             return of_streams(learner, exam, VALIDATION_TASKS)
         return accuracies(learner, exam, VALIDATION_TASKS)
 
-    def run(self, folder: Path, *, minutes: float | None = None, progress: bool = False) -> tuple[Learner, Progress]:
+    def run(
+        self, folder: Path | str, *, minutes: float | None = None, progress: bool = False
+    ) -> tuple[Learner, Progress]:
         """Trains into the folder, or goes on with what the folder holds. A time budget is turned into steps once."""
+        folder = Path(folder)
+        if min(self.steps, self.batch) < 1:
+            raise ValueError(f"steps and batch are at least 1, got {self.steps} and {self.batch}")
+        check_seed(self.seed)
         devices.prepare()
         with parallel.main_first():
             splits = self.splits()
@@ -115,13 +124,13 @@ class Experiment:
             pretrained.begin(fresh, before, from_run(before).build(splits))
         if parallel.agreed(not (folder / "config.json").exists()):
             asked = self if minutes is None else self.within(minutes, splits, fresh)
-            config = {"experiment": dataclasses.asdict(asked), "split_sha256": splits.sha256, **versions()}
+            facts = {"split_sha256": splits.sha256, "classes": len(splits.train), **versions()}
             if parallel.main():
-                Run.create(folder, config)
+                Run.create(folder, {"experiment": dataclasses.asdict(asked), **facts})
             parallel.wait()
         run = Run.open(folder)
         kept = from_run(run)
-        if dataclasses.replace(kept, steps=0) != dataclasses.replace(self, steps=0):
+        if _alike(kept, minutes) != _alike(self, minutes):
             raise FileProblem(f"{folder} holds a run that was asked something else; choose another folder")
         if run.config["split_sha256"] != splits.sha256:
             raise FileProblem(f"{folder} was trained on another split of {self.data}; the data have changed since")
@@ -172,21 +181,21 @@ def usual_way(learner: Learner, way: int, most: int) -> int:
     return min(way, most)
 
 
-def learner(name: str, splits: Splits, options: dict[str, Any], *, way: int) -> Learner:
+def learner(name: str, splits: Splits, options: dict[str, Any], *, way: int, classes: int | None = None) -> Learner:
     """The exported learner of that name for pictures like these, told of the ``way`` of its tasks and of the number
-    of training classes if it asks. Raises ValueError where there is none."""
-    wanted = told(name, splits, options, way=way)
+    of training ``classes`` if it asks, those of the splits unless given. Raises ValueError where there is none."""
+    wanted = told(name, options, way=way, classes=len(splits.train) if classes is None else classes)
     try:
         return getattr(learners, name)(splits.train.shape, **wanted).to(splits.train.images.device)
     except TypeError as error:
         raise ValueError(f"{name} does not take these options: {error}") from error
 
 
-def told(name: str, splits: Splits, options: dict[str, Any], *, way: int) -> dict[str, Any]:
+def told(name: str, options: dict[str, Any], *, way: int, classes: int) -> dict[str, Any]:
     """The options, with what the learner of that name asks of the tasks. Raises ValueError where there is none."""
     if name not in learners.__all__:
         raise ValueError(f"no learner is called {name!r}; there are {', '.join(learners.__all__)}")
-    known = {"way": way, "classes": len(splits.train)}
+    known = {"way": way, "classes": classes}
     asked = inspect.signature(getattr(learners, name)).parameters
     return {key: value for key, value in known.items() if key in asked} | options
 
@@ -196,19 +205,54 @@ def from_run(run: Run) -> Experiment:
     if "experiment" not in run.config:
         raise FileProblem(f"{run.path} holds no learner that was meta-trained; quickstudy train LEARNER makes one")
     try:
-        return Experiment(**run.config["experiment"])
+        asked = Experiment(**run.config["experiment"])
+        check_kinds(asked)
+        return asked
     except TypeError as error:
         raise FileProblem(f"{run.path / 'config.json'} is damaged: {error}; train anew") from error
 
 
+def _alike(asked: Experiment, minutes: float | None) -> Experiment:
+    """What has to be the same to go on: not the steps of a time budget, nor where the run now lies whose net it began
+    with."""
+    before = asked.pretrained and Path(asked.pretrained).name
+    return dataclasses.replace(asked, steps=asked.steps if minutes is None else 0, pretrained=before)
+
+
 def trained(run: Run, splits: Splits) -> Learner:
-    """The run's learner with its best weights. Raises FileProblem where they do not fit."""
-    made = from_run(run).build(splits)
+    """The run's learner with its best weights, for pictures like these. Raises FileProblem where they do not fit."""
+    asked = from_run(run)
+    made = asked.build(splits, classes(run, splits))
     try:
         made.load_state_dict(run.weights())
     except RuntimeError as error:
-        raise FileProblem(f"{run.path / 'weights.safetensors'} does not fit its config.json; train anew") from error
+        channels, height, width = splits.train.shape
+        raise FileProblem(
+            f"{run.path} was trained on {asked.data} and fits no {height} x {width} pictures of {channels} channels; "
+            f"measure it on pictures like those (--data, --size), or train anew"
+        ) from error
     return made.eval()
+
+
+def classes(run: Run, splits: Splits) -> int:
+    """On how many classes a run was trained; those of the splits, where it is from before that was noted."""
+    return run.config.get("classes", len(splits.train))
+
+
+def check_kinds(asked: Any) -> None:
+    """Raises TypeError where a field of a dataclass holds what its annotation does not allow; what lists and mappings
+    hold is not looked at."""
+    for name, kind in get_type_hints(type(asked)).items():
+        kinds = tuple(get_origin(one) or one for one in (get_args(kind) if isinstance(kind, UnionType) else (kind,)))
+        value = getattr(asked, name)
+        if not isinstance(value, (*kinds, int) if float in kinds else kinds) or (value is True and bool not in kinds):
+            raise TypeError(f"{name} is {value!r}, expected {kind}")
+
+
+def check_seed(seed: int) -> None:
+    """Raises ValueError for one that no generator takes."""
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"a seed is at least 0 and below 2**63, got {seed}")
 
 
 def versions() -> dict[str, Any]:

@@ -19,8 +19,13 @@ class FileProblem(Exception):
 def atomic(path: Path) -> Iterator[Path]:
     """A path to write to; on leaving without an error it becomes ``path`` at once, otherwise nothing changes.
 
-    Raises FileProblem where there is no room or no permission.
+    A link stays one, and what it leads to is written. Raises FileProblem where there is no room or no permission, and
+    for what is no regular file.
     """
+    if path.is_symlink():
+        path = path.resolve()
+    if path.exists() and not path.is_file():
+        raise FileProblem(f"{path} is no regular file; choose another name")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
@@ -32,12 +37,19 @@ def atomic(path: Path) -> Iterator[Path]:
         yield part
         with part.open("rb+") as file:
             os.fsync(file.fileno())
-        part.chmod(0o644)
+        part.chmod(0o666 & ~_umask())
         part.replace(path)
     except OSError as error:
         raise _explained(error, path) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """Which permissions new files are not to have; to be read, it has to be set."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def write(path: Path, text: str) -> None:

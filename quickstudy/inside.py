@@ -22,8 +22,9 @@ ATTENTIVE = (Matching, MetaNetworks, SNAIL)  # have weights over the support
 TOUCHED = 0.05  # a weight from which a row counts as used
 
 
-def by_instance(results: Sequence[Instances], most: int) -> str:
-    """A chart and a table: how often a class is named rightly when it is met the k-th time."""
+def by_instance(results: Sequence[Instances], most: int, classes: str = "classes never seen in training") -> str:
+    """A chart and a table: how often a class is named rightly when it is met the k-th time; ``classes``: what they are
+    to these learners."""
     first = results[0]
     found = [one.estimates(most) for one in results]
     count, length = first.right.shape
@@ -31,7 +32,7 @@ def by_instance(results: Sequence[Instances], most: int) -> str:
         f"{one.name} from {100 * e[0].mean:.1f} to {100 * e[-1].mean:.1f} %"
         for one, e in zip(results, found, strict=True)
     )
-    chart = charts.by_instance(dict(enumerate(found)), 1 / first.way, f"accuracy by instance: {told}")
+    chart = charts.by_instance(dict(enumerate(found)), 1 / first.labels, f"accuracy by instance: {told}")
     keys = "".join(f"<li>{charts.key(i)} {escape(one.name)}</li>" for i, one in enumerate(results))
     head = "".join(f'<th scope="col">{charts.dot(i)} {escape(one.name)}</th>' for i, one in enumerate(results))
     rows = "".join(
@@ -41,7 +42,7 @@ def by_instance(results: Sequence[Instances], most: int) -> str:
     return (
         "<section>\n<h2>Accuracy by instance</h2>\n<p>How often a class is named rightly when it is met the first "
         f"time, the second, and so on: mean and 95 % interval over {count:,} streams of {length} examples of "
-        f"{first.way} classes never seen. Each example is named before its label is told; the class of each step is "
+        f"{first.way} {classes}. Each example is named before its label is told; the class of each step is "
         f'drawn independently of the steps before.</p>\n<ul class="legend">{keys}</ul>\n'
         f'<div class="pair"><figure>{chart}</figure>\n<div class="scroll" tabindex="0" role="region" '
         'aria-label="Accuracy by instance"><table class="instances"><thead><tr><th scope="col">instance</th>'
@@ -54,7 +55,7 @@ def section(learner: Learner, stream: Examples, way: int, name: str) -> str:
     the later half over the first."""
     if isinstance(learner, MANN):
         return memory(learner, stream, way, name)
-    if isinstance(learner, ATTENTIVE):
+    if isinstance(learner, ATTENTIVE) and len(stream.y) > 1:
         half = len(stream.y) // 2
         parts = (tree.index(stream, part) for part in (slice(half), slice(half, None)))
         return attention(learner, Task(*parts), way, name)

@@ -80,8 +80,13 @@ def accuracies(learner: Learner, streams: Sequences, count: int) -> np.ndarray:
 
 def meetings(y: np.ndarray) -> np.ndarray:
     """(t, n) how often each label of the streams (t, n) has been met so far, this time included."""
-    earlier = np.tril(np.ones((y.shape[1], y.shape[1]), dtype=bool))
-    return ((y[:, :, None] == y[:, None, :]) & earlier).sum(2)
+    order = y.argsort(axis=1, kind="stable")
+    sorted_ = np.take_along_axis(y, order, axis=1)
+    place = np.broadcast_to(np.arange(y.shape[1]), y.shape)
+    first = np.diff(sorted_, axis=1, prepend=sorted_[:, :1] - 1) != 0  # of its label
+    found = np.empty_like(place)
+    np.put_along_axis(found, order, place - np.maximum.accumulate(np.where(first, place, 0), axis=1) + 1, axis=1)
+    return found
 
 
 def _answered(learner: Learner, streams: Sequences, count: int) -> Iterator[tuple[Examples, Tensor]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -58,7 +59,7 @@ def live(
     context in which it was killed, and ends with the same bits. ``watch`` is shown the learner, the stream, the number
     of contexts and the state, at first and after every context, before that is in the checkpoint."""
     devices.prepare()
-    state, history = learner.init(stream.way), History()
+    state, history = learner.eval().init(stream.way), History()
     kept = run.load_checkpoint() if run is not None else None
     if kept is not None:
         where = tree.leaves(state)[0].device
@@ -86,16 +87,15 @@ def live(
 
 
 def _learned(learner: Learner[S], state: S, stream: Stream, number: int, progress: bool) -> S:
-    """The state after one more context, in ``train()`` while it is learned."""
-    learner.train()
+    """The state after one more context; who takes steps is in ``train()`` meanwhile, who only reads is not: support
+    and query are then read alike."""
+    if not isinstance(learner, Stepwise):
+        return learner.adapt(state, stream[number])
     name = f"context {number + 1} of {len(stream)}"
-    if isinstance(learner, Stepwise):
-        generators = [module for module in learner.modules() if isinstance(module, Generated)]
-        steps = learner.steps + sum(module.steps for module in generators)
-        with tqdm(total=steps, desc=name, unit="step", disable=not progress) as bar, telling(generators, bar):
-            state = learner.adapt(state, stream[number], lambda objective: Watched(objective, bar))
-    else:
-        state = learner.adapt(state, stream[number])
+    generators = [module for module in learner.modules() if isinstance(module, Generated)]
+    steps = learner.steps + sum(module.steps for module in generators)
+    with tqdm(total=steps, desc=name, unit="step", disable=not progress) as bar, telling(generators, bar):
+        state = learner.train().adapt(state, stream[number], lambda objective: Watched(objective, bar))
     learner.eval()
     return state
 
@@ -127,8 +127,11 @@ class Watched(StepObjective):
 
 
 def exams(learner: Learner[S], state: S, stream: Stream) -> list[float]:
-    """The share right of every context."""
-    return [float(right(learner, state, stream, number).mean()) for number in range(len(stream))]
+    """The share right of every context. Raises ArithmeticError where answers are no numbers."""
+    found = [float(right(learner, state, stream, number).mean()) for number in range(len(stream))]
+    if not all(map(math.isfinite, found)):
+        raise ArithmeticError("the answers are no numbers any more; lower the rate, or the strength of the penalty")
+    return found
 
 
 def right(learner: Learner[S], state: S, stream: Stream, number: int) -> np.ndarray:

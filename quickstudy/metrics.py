@@ -80,16 +80,16 @@ def of_a_life(accuracy: ArrayLike) -> dict[str, float | None]:
     2017; Chaudhry et al., 2018).
 
     ``average_accuracy``: of all contexts at the end; ``learning_accuracy``: of each, right after it; ``forgetting``:
-    how far each but the last is below its best since it came; ``backward_transfer``: how far above its learning
-    accuracy; ``forward_transfer``: how far above the untrained learner right before it came. The last three are None
-    of a single context.
+    how far each but the last is below its best since it came and before the end, negative where it has only got better;
+    ``backward_transfer``: how far above its learning accuracy; ``forward_transfer``: how far above the untrained
+    learner right before it came. The last three are None of a single context.
     """
     r = np.asarray(accuracy, dtype=np.float64)
     if r.ndim != 2 or len(r) != r.shape[1] + 1:
         raise ValueError(f"needs (contexts + 1, contexts) accuracies, got {r.shape}")
     first, after, end = r[0], r[1:], r[-1]
     learned, before = np.diag(after), np.diag(r[:-1])
-    best = np.array([column[i:].max() for i, column in enumerate(after.T)])
+    best = np.array([column[i:-1].max(initial=-np.inf) for i, column in enumerate(after.T)])
     return {
         "average_accuracy": float(end.mean()),
         "learning_accuracy": float(learned.mean()),

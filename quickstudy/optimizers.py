@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from quickstudy import devices, rules
-from quickstudy.experiment import versions
+from quickstudy.experiment import check_seed, versions
 from quickstudy.files import FileProblem
 from quickstudy.outer import Evolution, Truncated
 from quickstudy.rules import Rule
@@ -54,9 +52,9 @@ class Training:
         """The rule before training. Raises ValueError for a name or an option that does not exist."""
         if self.rule not in LEARNED:
             raise ValueError(f"no rule that is learned is called {self.rule!r}; there are {', '.join(LEARNED)}")
-        torch.manual_seed(self.seed)
         try:
-            return LEARNED[self.rule](**self.options)
+            with devices.seeded(self.seed):
+                return LEARNED[self.rule](**self.options)
         except TypeError as error:
             raise ValueError(f"{self.rule} does not take these options: {error}") from error
 
@@ -86,6 +84,7 @@ class Training:
 
     def run(self, folder: Path, *, progress: bool = False) -> tuple[Rule, Progress]:
         """Trains into the folder, or goes on with what it holds."""
+        check_seed(self.seed)
         devices.prepare()
         rule, losses, exam = self.build(), self.losses(), problem(self.problem, seed=VALID)
         how = self.how(losses)

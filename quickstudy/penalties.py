@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from quickstudy.learners.ewc import FISHERS, fisher
+from quickstudy.learners.ewc import FISHERS, check_decay, fisher
 from quickstudy.learners.mas import sensitivity
 from quickstudy.learners.quadratic import Quadratic, nothing
 from quickstudy.learners.si import grown
@@ -71,6 +71,7 @@ class EWCPenalty(Measured):
         super().__init__(model, strength)
         if fisher not in FISHERS:
             raise ValueError(f"the Fisher information is {', '.join(FISHERS)}, got {fisher!r}")
+        check_decay(decay, online)
         self.fisher, self.online, self.decay = fisher, online, decay
         self.rng = Generator().manual_seed(seed)
 
@@ -142,7 +143,8 @@ def ewc(
     decay: float = 1.0,
     seed: int = 0,
 ) -> EWCPenalty:
-    """Elastic weight consolidation for a model of one's own. Raises ValueError for another Fisher information."""
+    """Elastic weight consolidation for a model of one's own. Raises ValueError for another Fisher information,
+    and for a decay that is not from 0 to 1, or is not 1 unless ``online``."""
     return EWCPenalty(model, strength, fisher=fisher, online=online, decay=decay, seed=seed)
 
 

@@ -67,10 +67,11 @@ def by_examples(
     way = _way(tasks)
 
     def one(task: Task) -> Tensor:
-        state, found = learner.init(way), []
-        for i in range(len(task.support.x) + 1):
-            found.append(score(learner.predict(state, task.query.x), task.query.y))
+        state = learner.init(way)
+        found = [score(learner.predict(state, task.query.x), task.query.y)]
+        for i in range(len(task.support.x)):
             state = learner.adapt(state, tree.index(task.support, slice(i, i + 1)))
+            found.append(score(learner.predict(state, task.query.x), task.query.y))
         return torch.stack(found)
 
     blocks = (range(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK))

@@ -29,7 +29,7 @@ def page(
     facts: Mapping[str, str],
     curves: Mapping[str, Curve] | None = None,
     pictures: Pictures | None = None,
-    unseen: bool = True,
+    classes: str = "classes never seen in training",
     sections: Sequence[str] = (),
     mapped: Callable[[gallery.Sheets], str] | None = None,
 ) -> str:
@@ -37,12 +37,12 @@ def page(
     makes one from the page's sheets of pictures.
 
     ``facts`` are listed as they are; ``facts["command"]`` is how to reproduce the page. ``pictures(class)`` gives a
-    (c, h, w) example for the hardest pairs; ``unseen``: whether the tasks' classes were kept from training.
+    (c, h, w) example for the hardest pairs; ``classes``: what the tasks' classes are to these learners.
     """
     sheets = gallery.Sheets()
     body = "".join(
         (
-            _headline(title, evaluations, unseen, bool(sections)),
+            _headline(title, evaluations, classes, bool(sections)),
             _results(evaluations),
             gallery.tasks(evaluations, sheets, _best(evaluations)) if evaluations else "",
             mapped(sheets) if mapped else "",
@@ -121,14 +121,13 @@ def _best(evaluations: Sequence[Evaluation]) -> int:
     return max(range(len(evaluations)), key=lambda i: evaluations[i].estimate.mean)
 
 
-def _headline(title: str, evaluations: Sequence[Evaluation], unseen: bool, more: bool) -> str:
+def _headline(title: str, evaluations: Sequence[Evaluation], classes: str, more: bool) -> str:
     head = f"<header>\n<h1>{escape(title)}</h1>\n"
     if not evaluations:
         return f"{head}{'' if more else '<p>Nothing was evaluated.</p>'}</header>\n"
     best = evaluations[_best(evaluations)]
     mean, half = best.estimate
     sure = f" <span>± {100 * half:.1f}</span>" if math.isfinite(half) else ""
-    classes = "classes never seen in training" if unseen else "classes that training has seen, in other pictures"
     several = f", the best of {len(evaluations)} methods," if len(evaluations) > 1 else ""
     tasks, asked = best.right.shape
     basis = f"Mean and 95 % interval over {tasks:,} tasks of {asked:,} questions each."

@@ -28,22 +28,23 @@ SUMS = "sums"  # in a checkpoint: what the order of sums depends on, on one mach
 class Run:
     """A folder that holds one training."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
 
     @classmethod
-    def create(cls, path: Path, config: Mapping[str, Any]) -> Run:
+    def create(cls, path: Path | str, config: Mapping[str, Any]) -> Run:
         """A new run. Raises FileProblem where the folder holds one already."""
-        if (path / "config.json").exists():
+        run = cls(path)
+        if (run.path / "config.json").exists():
             raise FileProblem(f"{path} holds a run already; resume it (--resume {path}) or choose another folder")
-        write_json(path / "config.json", {"format": FORMAT, "quickstudy": __version__, **config})
-        return cls(path)
+        write_json(run.path / "config.json", {"format": FORMAT, "quickstudy": __version__, **config})
+        return run
 
     @classmethod
-    def open(cls, path: Path) -> Run:
+    def open(cls, path: Path | str) -> Run:
         """A run that is there. Raises FileProblem for none, a damaged one, or one of a newer version."""
         run = cls(path)
-        if not (path / "config.json").is_file():
+        if not (run.path / "config.json").is_file():
             raise FileProblem(f"{path} is not a run folder: it has no config.json; quickstudy train makes one")
         found = run.config.get("format")
         if found != FORMAT:
@@ -107,9 +108,10 @@ class Run:
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Named tensors and JSON in one safetensors file, atomically, with a digest of the tensors."""
+    """Named tensors and JSON in one safetensors file, atomically, with digests of both."""
     flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    header = {"quickstudy": json.dumps({"sha256": digest(flat), "meta": meta})}  # one key: several have no fixed order
+    told = {"sha256": digest(flat), "meta_sha256": _sha256(meta), "meta": meta}
+    header = {"quickstudy": json.dumps(told)}  # one key: several have no fixed order
     with atomic(path) as part:
         try:
             save_file(flat, part, metadata=header)
@@ -127,10 +129,13 @@ def load_tensors(path: Path, cure: str = "train anew") -> tuple[dict[str, Tensor
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["quickstudy"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if header["sha256"] != digest(tensors):
+        if header.keys() - {"sha256", "meta_sha256", "meta"} or header["sha256"] != digest(tensors):
             raise KeyError("sha256")
-        return tensors, header["meta"]
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        meta = header["meta"]
+        if header.get("meta_sha256", _sha256(meta)) != _sha256(meta):  # of earlier versions, it is not there
+            raise KeyError("meta_sha256")
+        return tensors, meta
+    except (SafetensorError, KeyError, ValueError, OSError, AttributeError) as error:
         raise FileProblem(f"{path} is damaged or incomplete ({error}); restore it from a copy, or {cure}") from error
 
 
@@ -148,6 +153,10 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise FileProblem(f"{path} is damaged: a JSON object was expected; restore it from a copy, or train anew")
     return value
+
+
+def _sha256(meta: Any) -> str:
+    return hashlib.sha256(json.dumps(meta).encode()).hexdigest()
 
 
 def _sums() -> dict[str, Any]:

@@ -177,9 +177,10 @@ class _Loop:
         if validate is None:
             return
         scores = parallel.agreed(np.atleast_1d(validate(self.learner.eval())))
-        score = state.curve[-1]["score"] = float(scores.mean())
+        score = float(scores.mean())
         if not math.isfinite(score):  # a validation descent diverged
             return
+        state.curve[-1]["score"] = score
         if not state.top or score >= np.mean(state.top):
             state.top = scores.tolist()
         if _as_good(scores, state.top):
@@ -214,10 +215,10 @@ class _Loop:
             self.carry = tree.restore(self.carry, _under("carry", tensors))
             self.optimizer.restore(_under("optimizer", tensors))
             return Progress(**meta)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, RuntimeError) as error:
             raise FileProblem(
                 f"{run.path} was left half trained by another version of quickstudy, which keeps other things in its "
-                f"checkpoint ({error}): finish it with the version that began it, or train anew"
+                f"checkpoint, or its config was changed ({error}): finish it as it was begun, or train anew"
             ) from error
 
 

@@ -161,3 +161,9 @@ def test_streams_share_a_call_where_a_step_costs_little(pool, monkeypatch):
     assert sizes == [5]
     for a, b in zip(single[1], together[1], strict=True):
         torch.testing.assert_close(a, b)
+
+
+def test_batches_without_a_support_are_chunked_by_what_they_hold(monkeypatch, pool):
+    monkeypatch.setitem(batching.FOOTPRINT, "cpu", 2 * 9 * 16 * 16)
+    several = tasks.batches(pool, 8).batch(range(5))
+    assert [tree.size(part) for part in batching.chunks(several)] == [2, 2, 1]

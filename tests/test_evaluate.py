@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -167,9 +168,8 @@ def test_answers_of_another_learner_do_not_count(pool, half_read):
 def test_answers_in_other_tasks_do_not_count(learner, pool, half_read):
     with pytest.raises(KeyboardInterrupt):
         evaluate(learner, Killed(pool, 3), COUNT - 1, shown=0, kept=half_read)
-    pool.images[0, 0, 0, 0] ^= 1
     with pytest.raises(KeyboardInterrupt):
-        evaluate(learner, Killed(pool, 4), COUNT, shown=0, kept=half_read)
+        evaluate(learner, Killed(replace(pool, images=255 - pool.images), 4), COUNT, shown=0, kept=half_read)
 
 
 def test_a_damaged_file_of_answers_is_named(learner, episodes, half_read):

@@ -1,5 +1,8 @@
 """Lives: what is measured along them, and that a killed one ends with the same bits."""
 
+import contextlib
+import dataclasses
+import functools
 import json
 import subprocess
 import sys
@@ -9,13 +12,17 @@ import pytest
 import torch
 from PIL import Image
 
-from quickstudy import learners, lifelong, metrics, tree
+from quickstudy import data, learners, lifelong, lives, metrics, tree
+from quickstudy.commands.lifelong import _samples
 from quickstudy.core import Examples, Learner
 from quickstudy.data.pool import build
+from quickstudy.experiment import Experiment
+from quickstudy.files import FileProblem
 from quickstudy.lifelong import live, right, stored
 from quickstudy.lives import Lifelong
 from quickstudy.storage import Run
-from quickstudy.tasks import streams
+from quickstudy.tasks import episodes, streams
+from quickstudy.train import calibrate
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +56,9 @@ def test_a_killed_life_ends_with_the_same_bits(name, stream, tmp_path, monkeypat
     assert calls == [0, 1, 1, 2]  # from the start of the context in which it was killed
     assert all(torch.equal(a, b) for a, b in zip(tree.leaves(whole), tree.leaves(ended), strict=True))
     assert history.accuracy == expected.accuracy
-    again, _ = live(methods()[name], stream, run=run)
+    ready = methods()[name]
+    again, _ = live(ready, stream, run=run)
+    assert not ready.training
     assert calls == [0, 1, 1, 2]
     assert all(torch.equal(a, b) for a, b in zip(tree.leaves(again), tree.leaves(ended), strict=True))
 
@@ -111,7 +120,7 @@ def test_measures_of_a_matrix():
         {
             "average_accuracy": 0.8,
             "learning_accuracy": (0.9 + 0.8 + 0.95) / 3,
-            "forgetting": ((0.9 - 0.6) + 0.0) / 2,
+            "forgetting": ((0.9 - 0.6) + (0.8 - 0.85)) / 2,
             "backward_transfer": ((0.6 - 0.9) + (0.85 - 0.8)) / 2,
             "forward_transfer": ((0.6 - 0.5) + (0.5 - 0.5)) / 2,
         }
@@ -132,9 +141,78 @@ def test_few_examples_fold_over_contexts(stream):
         assert history.accuracy[-1][i] == pytest.approx(float(share))
 
 
+def test_support_and_query_are_read_alike_along_a_life(make_pool):
+    """By calibrated statistics: in training they would be those of the context, and prototypes in another space."""
+    train, test = make_pool([12] * 6), make_pool([5] * 6)
+    stream = streams.split(train, test, 1)
+    learner = calibrate(learners.prototypes(stream.shape, width=4), episodes(train, 3, 1, 2), range(4))
+    expected = functools.reduce(learner.eval().adapt, stream, learner.init(6))
+    state, _ = live(learner, stream)
+    for ours, theirs in zip(tree.leaves(state), tree.leaves(expected), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    small = {"options": {"width": 4}, "way": 5, "query": 2, "steps": 1, "validations": 1}
+    Experiment(learner="prototypes", data="glyphs", **small).run(folder)
+    return str(folder)
+
+
+def test_what_was_meta_trained_is_examined_on_what_it_has_not_seen(trained, monkeypatch):
+    asked = Lifelong("prototypes", stream="split-glyphs", run=trained)
+    stream = asked.contexts()
+    assert {*stream.test.names} == {*data.glyphs().test.names}
+    asked.build(stream)
+    with pytest.raises(ValueError, match=r"trained on \d+ of the \d+ classes that this life examines"):
+        asked.build(dataclasses.replace(asked, run=None).contexts())
+    permuted = dataclasses.replace(asked, stream="permuted-glyphs").contexts()
+    with pytest.raises(ValueError, match="reads pictures of 1x28x28, split-glyphs has 1x32x32"):
+        asked.build(permuted)
+
+
+def test_options_as_tuples_are_those_of_the_folder(tmp_path):
+    asked = Lifelong("generative", {"widths": (4,), "steps": 1}, stream="split-glyphs", each=60, steps=1, widths=(4,))
+    few = dataclasses.replace(asked, examples=2)
+    few.go(tmp_path)
+    few.go(tmp_path)
+
+
+def test_changed_pictures_are_noticed(tmp_path, monkeypatch, make_pool):
+    pools = [make_pool([6] * 4, seed=seed) for seed in (0, 1)]
+    asked = Lifelong(stream="split-mnist", steps=1, widths=(4,))
+    for pool, problem in zip(pools, (False, True), strict=True):
+        monkeypatch.setattr(lives.data, "load", lambda *_, pool=pool, **__: data.Splits(pool, pool, pool, "all"))
+        with pytest.raises(FileProblem, match="data have changed") if problem else contextlib.nullcontext():
+            asked.go(tmp_path)
+
+
+def test_weights_that_are_no_numbers_end_a_life_with_a_reason(stream):
+    with pytest.raises(ArithmeticError, match="no numbers any more; lower the rate"):
+        live(learners.continual((1, 16, 16), widths=(8,), steps=20, batch=5, rate=1e30), stream)
+
+
+@pytest.mark.parametrize("wrappers", ["generative+ewc", "ewc+generative"])
+def test_what_the_generator_draws_is_found_inside(wrappers, stream):
+    asked = Lifelong(wrappers, {"latent": 3}, steps=1, widths=(4,))
+    learner = asked.build(stream)
+    assert _samples(learner, learner.init(stream.way)) is not None
+    plain = learners.ewc(learner.learner.learner)
+    assert _samples(plain, plain.init(stream.way)) is None
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
+        (Lifelong("neighbours", steps=3, stream="split-glyphs"), "takes no steps; leave out steps"),
+        (Lifelong("prototypes", {"width": 3}, run="runs/a", stream="split-glyphs"), "trained with its own options"),
+        (Lifelong("ewc", {"examples": 0}, stream="split-glyphs"), "at least 1 example"),
+        (Lifelong("ewc", {"learner": 3}, stream="split-glyphs"), "learner is no option"),
+        (Lifelong(stream="permuted-glyphs", each=3), "classes of a split"),
+        (Lifelong(stream="split-glyphs", each=0), "at least 1; got 0"),
+        (Lifelong(stream="split-glyphs", examples=0), "at least 1; got 0"),
+        (Lifelong(stream="split-glyphs", seed=-1), "a seed is at least 0"),
         (Lifelong("ewc", {"speed": 1}, stream="split-glyphs"), "no option speed"),
         (Lifelong("ewd", stream="split-glyphs"), "no lifelong method is called 'ewd'"),
         (Lifelong(mask="own", scenario="class", stream="split-glyphs"), "never compared"),

@@ -145,6 +145,9 @@ def test_what_makes_no_sense_is_refused():
         penalties.mas(model(), strength=-1)
     with pytest.raises(ValueError, match="exact, sample, empirical"):
         penalties.ewc(model(), strength=1, fisher="batched")
+    for decay, online in ((0.3, False), (-7.0, True)):
+        with pytest.raises(ValueError, match="decay is from 0 to 1"):
+            penalties.ewc(model(), strength=1, online=online, decay=decay)
     net = model()
     optimizer = torch.optim.SGD(net.parameters(), 0.1)
     with pytest.raises(ValueError, match="damping"):

@@ -125,6 +125,13 @@ def test_weights_whose_validation_is_no_number_are_never_kept(pool):
     assert done.best == {"step": 3, "score": 0.5}
 
 
+def test_a_run_whose_validations_diverged_ends_nevertheless(pool, tmp_path):
+    scores, run = iter([0.5, math.nan]), Run.create(tmp_path, {})
+    train(made("prototypes"), episodes(pool, 4, 1, 3), steps=2, validate=lambda _: next(scores), validations=2, run=run)
+    assert run.finished
+    assert ["score" in point for point in run.metrics["curve"]] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("third", "kept"),
     [

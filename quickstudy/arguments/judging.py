@@ -125,7 +125,7 @@ def reproduce(
         tasks: test tasks a cell.
         runs: where the trainings are kept.
         results: where the finished cells are written, as results/<table>/<cell>.json.
-        picture: a PNG, PDF or SVG file to draw, for a table that has something to draw: sinusoid.
+        picture: a PNG, PDF or SVG file to draw, for a table that has something to draw.
         missing: leave out the seeds that the results hold already, measured here or on another machine.
         list: only say which cells there are and which are done.
     """

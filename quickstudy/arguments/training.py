@@ -101,7 +101,8 @@ def train(
         estimator: how the loss becomes gradients of what is learned over many tasks: exact, without second
             derivatives, from the adapted weights alone, or from the minimum that adapting ends in.
         optimizer: adam, whose rate falls along a half cosine, adam-constant, or sgd, whose rate falls linearly.
-        precision: of convolutions and matrix products; auto is bfloat16 where the processor has it.
+        precision: of convolutions and matrix products; auto is bfloat16 where that is faster (GPUs, processors
+            of AMD with bfloat16 products).
         seed: of the first weights and of the episodes.
         pretrained: the folder of a run, of this learner or another, with whose net the training begins.
         out: the run folder; named after the arguments unless given.

@@ -76,7 +76,7 @@ def check_progress(learner: Learner, items: Any, objective: Objective, *, steps:
 
 def check_padded_loss(learner: Learner, items: Any, objective: Objective) -> None:
     """Padding (y = -1) in the support and the query of tasks leaves the objective as it is."""
-    if learner.ordered or learner.transductive or not (learner.padded and isinstance(items, Task)):
+    if learner.transductive or not (learner.padded and isinstance(items, Task)):
         return
     learner, items = double(learner), cast(items)
     padded = [_padded(tree.index(items, i)) for i in range(len(items.query.x))]

@@ -43,7 +43,7 @@ def check_learner(
     if not learner.random:
         check_mapping(learner, items, way)
         check_many(learner, items, way)
-        for check in (check_order, check_independence, check_padding, check_trace, check_widening):
+        for check in (check_order, check_independence, check_padding, check_nothing, check_trace, check_widening):
             check(learner, task, way)
     if batching.trainable(learner):
         gradients.check_reach(learner, lessons, goal)
@@ -162,14 +162,25 @@ def check_independence(learner: Learner, task: Task, way: int) -> None:
 
 
 def check_padding(learner: Learner, task: Task, way: int) -> None:
-    """Support examples with y = -1 change nothing, where examples are read one by one and in any order."""
-    if learner.ordered or learner.transductive or not learner.padded:
+    """Support examples with y = -1 change nothing, where the learner says ``padded``."""
+    if learner.transductive or not learner.padded:
         return
     learner, task = double(learner), cast(task)
     said, empty = learner(task.support, task.query.x, way), padding(task.query)
     for parts in ([empty, task.support], [task.support, empty]):
         padded = learner(tree.cat(parts), task.query.x, way)
         same(padded, said, "the answers with and without padding (y = -1) in the support")
+
+
+def check_nothing(learner: Learner, task: Task, way: int) -> None:
+    """A support of no examples leaves the answers as they are, and no questions get no answers."""
+    learner, task = double(learner), cast(task)
+    nothing = tree.index(task.support, slice(0))
+    state = learner.adapt(learner.init(way), task.support)
+    said, after = (learner.predict(s, task.query.x) for s in (state, learner.adapt(state, nothing)))
+    same(after, said, "the answers before and after a support of no examples")
+    found = learner.predict(state, nothing.x)
+    assert found.shape == (0, way), f"the answers to no questions are of {tuple(found.shape)}, not (0, {way})"
 
 
 def check_trace(learner: Learner, task: Task, way: int) -> None:

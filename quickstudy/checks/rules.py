@@ -50,6 +50,7 @@ def check_rule(rule: Rule, weights: Weights) -> None:
     check_differences(rule, weights)
     check_mapping(rule, weights)
     check_together(rule, weights)
+    check_move(rule, weights)
 
 
 def check_memory(rule: Rule, weights: Weights) -> None:
@@ -179,6 +180,25 @@ def check_together(rule: Rule, weights: Weights) -> None:
     if learned:
         for ours, theirs in zip(*(torch.autograd.grad(end, learned) for end in ends), strict=True):
             same(ours, theirs, "the gradients of the rule's parameters through update_all and through a loop")
+
+
+def check_move(rule: Rule, weights: Weights) -> None:
+    """``move`` leaves in the weights what ``update`` makes of them, in whatever order the gradients come, and wherever
+    they lie in memory."""
+    rule = double(rule)
+    grads, memory, given, loss = _second(rule, weights)
+    live = tree.map(lambda leaf: leaf.detach().clone(), given)
+    backwards = {name: _elsewhere(grads[name]) for name in reversed(grads)}
+    with torch.no_grad():
+        new, after = rule.update(grads, memory, given, loss)
+        kept = rule.move(backwards, tree.map(_elsewhere, memory), live, loss)
+    for (name, ours), (_, theirs) in zip(tree.items((live, kept)), tree.items((new, after)), strict=True):
+        same(ours, theirs, f"what move and update make of {name}")
+
+
+def _elsewhere(values: Tensor) -> Tensor:
+    """The same numbers, with the first axis running fastest."""
+    return values.detach().T.contiguous().clone().T if values.dim() == 2 else values.detach().clone()
 
 
 def _problem(weights: Weights, seed: int) -> Problem:

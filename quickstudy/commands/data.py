@@ -32,4 +32,5 @@ def _state(name: str) -> str:
     if name == "glyphs":
         return "built in"
     folder = data_root() / FOLDERS.get(name, name)
-    return "here" if folder.is_dir() and any(folder.iterdir()) else f"not here; quickstudy data {name} fetches it"
+    here = folder.is_dir() and any(folder.iterdir())
+    return "here" if here else f"not here; quickstudy data {name} fetches it, or says how"

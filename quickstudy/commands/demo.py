@@ -18,8 +18,8 @@ WAY = 20
 
 def run(out: Path, minutes: float, tasks: int) -> None:
     """Trains (or goes on with) the run in ``out``, compares it with the plain baselines, writes the page."""
-    if minutes <= 0:
-        raise ValueError(f"--minutes is a positive time, got {minutes}")
+    if minutes <= 0 or tasks < 1:
+        raise ValueError(f"--minutes is a positive time, and --tasks at least 1, got {minutes} and {tasks}")
     asked = Experiment(way=30, precision=devices.native(), validations=5)
     pools = asked.splits()
     print(f"learning to learn from {len(pools.train)} characters of {_scripts(pools.train.names)}", file=sys.stderr)

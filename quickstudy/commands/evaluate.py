@@ -14,7 +14,8 @@ from torch import Tensor
 
 from quickstudy import inside, learner_maps
 from quickstudy import report as pages
-from quickstudy.commands.subjects import Subject, common, splits, subject
+from quickstudy.commands import parts
+from quickstudy.commands.subjects import Subject, common, several, splits, subject
 from quickstudy.commands.tasks import TestTasks
 from quickstudy.core import Learner
 from quickstudy.data import Splits
@@ -44,7 +45,7 @@ def run_comparison(texts: Sequence[str], on: TestTasks, out: Path | None, as_jso
     """``quickstudy compare``."""
     if not texts:
         raise ValueError("name at least one run folder or learner to compare")
-    subjects = [subject(text) for text in texts]
+    subjects = several(texts)
     results, name, pools = _measure(subjects, on)
     if as_json:
         each = [summary(s, r, name, pools) for s, r in zip(subjects, results, strict=True)]
@@ -52,7 +53,8 @@ def run_comparison(texts: Sequence[str], on: TestTasks, out: Path | None, as_jso
     else:
         print(table(results))
     if out is not None:
-        write_page(out, "Comparison", results, name, pools, {s.name: s.run.metrics["curve"] for s in subjects if s.run})
+        curves = {s.name: s.run.metrics["curve"] for s in subjects if s.run}
+        write_page(out, "Comparison", results, name, pools, curves, part=on.part)
         print(f"page: {out}", file=sys.stderr)
     _told(subjects)
 
@@ -64,7 +66,8 @@ def report(folder: Path, on: TestTasks, out: Path | None) -> None:
     path = out or folder / "report.html"
     looks = _looks(measured, pools, on)
     curves = {measured.name: run.metrics["curve"]}
-    write_page(path, measured.name, [result], name, pools, curves, looks, _mapped(measured, result, pools))
+    mapped = _mapped(measured, result, pools)
+    write_page(path, measured.name, [result], name, pools, curves, looks, mapped, part=on.part)
     print(line(result))
     print(f"page: {path}", file=sys.stderr)
     _told([measured])
@@ -79,25 +82,25 @@ def write_page(
     curves: dict[str, list[dict[str, float]]],
     sections: Sequence[str] = (),
     mapped: Callable[[Sheets], str] | None = None,
+    *,
+    part: str = "test",
 ) -> None:
     """The page of these evaluations, with what is needed to make it again."""
     first = results[0]
     facts = {
-        "data": f"{data}, {pools.name} split, {len(pools.test)} test classes",
+        "data": parts.told(data, pools, part),
         "split SHA-256": pools.sha256,
         "tasks": f"{len(first.accuracy)} of {first.way}-way {first.shot}-shot, {first.query} queries per class",
         "command": shlex.join(["quickstudy", *sys.argv[1:]]),
         "versions": ", ".join(f"{name} {version}" for name, version in versions()["versions"].items()),
     }
-    unseen = set(pools.test.names).isdisjoint(pools.train.names)
-    pictures = functools.partial(_example, pools)
     page = pages.page(
         title,
         results,
         facts=facts,
         curves=curves,
-        pictures=pictures,
-        unseen=unseen,
+        pictures=functools.partial(_example, parts.pool(pools, part)),
+        classes=parts.classes(pools, part),
         sections=sections,
         mapped=mapped,
     )
@@ -125,7 +128,10 @@ def differences(results: Sequence[Evaluation]) -> list[dict[str, Any]]:
     """Each against the first, on the same tasks."""
     first, *others = results
     pairs = [(other.name, paired(other, first)) for other in others]
-    return [{"learner": name, "against": first.name, "difference": d, "interval95": i} for name, (d, i) in pairs]
+    return [
+        {"learner": name, "against": first.name, "difference": d, "interval95": i if i == i else None}
+        for name, (d, i) in pairs
+    ]
 
 
 def line(result: Evaluation) -> str:
@@ -180,8 +186,9 @@ def _looks(measured: Subject, pools: Splits, on: TestTasks) -> list[str]:
         tasks = _tasks([measured], [made], pools, on)
         looks = isinstance(made, inside.ATTENTIVE)
         return [inside.attention(made, tasks[0], tasks.way, measured.name)] if looks else []
-    streams = measured.asked.streams(_pool(pools, on))
-    by_instance = inside.by_instance([instances(made, streams, on.tasks, name=measured.name)], MOST_INSTANCES)
+    streams = measured.asked.streams(parts.pool(pools, on.part))
+    results = [instances(made, streams, on.tasks, name=measured.name)]
+    by_instance = inside.by_instance(results, MOST_INSTANCES, parts.classes(pools, on.part))
     return [by_instance, inside.section(made, streams[0], streams.way, measured.name)]
 
 
@@ -191,12 +198,8 @@ def _mapped(measured: Subject, result: Evaluation, pools: Splits) -> Callable[[S
     return lambda sheets: learner_maps.episode(made, result.shown[0], sheets, measured.name)
 
 
-def _pool(pools: Splits, on: TestTasks) -> Pool:
-    return {"train": pools.train, "valid": pools.valid, "test": pools.test}[on.part]
-
-
 def _tasks(subjects: Sequence[Subject], learners: Sequence[Learner], pools: Splits, on: TestTasks) -> Episodes:
-    pool = _pool(pools, on)
+    pool = parts.pool(pools, on.part)
     way = on.way if on.way is not None else common(subjects, "way", None)
     if on.way is None:
         way = max(usual_way(made, way, MOST_WAYS) for made in learners)
@@ -205,8 +208,6 @@ def _tasks(subjects: Sequence[Subject], learners: Sequence[Learner], pools: Spli
     return episodes(pool, way, shot, on.query if on.query is not None else max(1, min(MOST_QUERIES, spare)))
 
 
-def _example(pools: Splits, name: str) -> Tensor | None:
-    """The first picture of a test class."""
-    if name not in pools.test.names:
-        return None
-    return pools.test.images[int(pools.test.starts[pools.test.names.index(name)])]
+def _example(pool: Pool, name: str) -> Tensor | None:
+    """The first picture of a class."""
+    return pool.images[int(pool.starts[pool.names.index(name)])] if name in pool.names else None

@@ -11,7 +11,8 @@ from typing import Any
 
 from quickstudy import inside
 from quickstudy import report as pages
-from quickstudy.commands.subjects import Subject, common, splits, subject
+from quickstudy.commands import parts
+from quickstudy.commands.subjects import Subject, common, several, splits
 from quickstudy.commands.tasks import TestStreams
 from quickstudy.core import Learner
 from quickstudy.data import Splits
@@ -26,8 +27,8 @@ def run(texts: Sequence[str], on: TestStreams, most: int, out: Path | None, as_j
     if not texts:
         raise ValueError("name at least one run folder or learner")
     if most < 1 or on.streams < 1:
-        raise ValueError(f"--instances and --streams are at least 1, got {most} and {on.streams}")
-    subjects = [subject(text) for text in texts]
+        raise ValueError(f"--most and --streams are at least 1, got {most} and {on.streams}")
+    subjects = several(texts)
     data, pools = splits(subjects, on.data, on.split, on.size)
     learners = [one.build(pools) for one in subjects]
     drawn = streams(subjects, pools, on)
@@ -39,15 +40,17 @@ def run(texts: Sequence[str], on: TestStreams, most: int, out: Path | None, as_j
     else:
         print(table(results, most))
     if out is not None:
-        write_page(out, learners, results, drawn, most, facts(data, pools, drawn, on))
+        by_instance = inside.by_instance(results, most, parts.classes(pools, on.part))
+        write_page(out, learners, results, drawn, by_instance, facts(data, pools, drawn, on))
         print(f"page: {out}", file=sys.stderr)
 
 
 def streams(subjects: Sequence[Subject], pools: Splits, on: TestStreams) -> Sequences:
     """The streams that all are measured on: as in training, unless told otherwise."""
-    pool = {"train": pools.train, "valid": pools.valid, "test": pools.test}[on.part]
+    pool = parts.pool(pools, on.part)
     way = common(subjects, "way", on.way)
-    length = on.length or common(subjects, "length", None) or MEETINGS * way
+    length = common(subjects, "length", on.length)
+    length = MEETINGS * way if length is None else length
     return sequences(pool, way, length, labels=common(subjects, "labels", on.labels))
 
 
@@ -84,7 +87,7 @@ def table(results: Sequence[Instances], most: int) -> str:
 def facts(data: str, pools: Splits, drawn: Sequences, on: TestStreams) -> dict[str, str]:
     """With what the page can be made again."""
     return {
-        "data": f"{data}, {pools.name} split, {len(pools.test)} test classes",
+        "data": parts.told(data, pools, on.part),
         "split SHA-256": pools.sha256,
         "streams": f"{on.streams} of {drawn.length} steps, {drawn.classes} classes, {drawn.way} labels",
         "command": shlex.join(["quickstudy", *sys.argv[1:]]),
@@ -97,13 +100,12 @@ def write_page(
     learners: Sequence[Learner],
     results: Sequence[Instances],
     drawn: Sequences,
-    most: int,
+    by_instance: str,
     facts: dict[str, str],
 ) -> None:
-    """The page of these measurements: a chart, and a look inside those learners that can be looked into."""
+    """The page of these measurements: their chart, and a look inside those learners that can be looked into."""
     looks = [inside.section(made, drawn[0], drawn.way, one.name) for made, one in zip(learners, results, strict=True)]
-    sections = [inside.by_instance(results, most), *looks]
-    pages.save(path, pages.page("Accuracy by instance", [], facts=facts, sections=sections))
+    pages.save(path, pages.page("Accuracy by instance", [], facts=facts, sections=[by_instance, *looks]))
 
 
 def _cell(found: Any) -> str:

@@ -17,6 +17,7 @@ from quickstudy.commands.subjects import parse
 from quickstudy.core import Learner
 from quickstudy.learners.generative import Generated
 from quickstudy.learners.replay import Replay
+from quickstudy.learners.stepwise import Around
 from quickstudy.lifelong import History
 from quickstudy.lives import NAIVE, Lifelong, from_run
 from quickstudy.storage import Run
@@ -58,9 +59,11 @@ def _page(asked: Lifelong, folder: Path, history: History, samples: Tensor | Non
 
 def _samples(learner: Learner, state: Any) -> Tensor | None:
     """What a generator draws, where there is one."""
-    if not (isinstance(learner, Replay) and isinstance(learner.memory, Generated)):
-        return None
-    return learner.memory.sample(state.past, SAMPLES, Generator().manual_seed(0))
+    while isinstance(learner, Around):
+        if isinstance(learner, Replay) and isinstance(learner.memory, Generated):
+            return learner.memory.sample(state.past, SAMPLES, Generator().manual_seed(0))
+        learner, state = learner.learner, state.inner
+    return None
 
 
 def _worded(history: History) -> str:

@@ -22,7 +22,7 @@ from quickstudy.data.reading import ink, read
 from quickstudy.embedding import embedding as embedding_of
 from quickstudy.estimator import shipped
 from quickstudy.estimator.choosing import Asked, untaught
-from quickstudy.estimator.inputs import files_of, tensors
+from quickstudy.estimator.inputs import loose, tensors
 from quickstudy.files import FileProblem
 from quickstudy.maps import arrays, features
 from quickstudy.maps.quality import sampled
@@ -52,7 +52,7 @@ def source(name: str, *, data: str | None, layer: str | None, embedding: str | N
     if limit < 1:
         raise ValueError(f"--limit is at least 1, got {limit}")
     if (path / "config.json").is_file() or (name in shipped.names() and not path.exists()):
-        _refuse(embedding, "--embedding", "a run, and shipped weights, have their own embedding")
+        refuse(embedding, "--embedding", "a run, and shipped weights, have their own embedding")
         learner, told, pool = _trained(path, data) if path.exists() else _shipped(name, data)
         return _of_pool(embedding_of(learner), pool, told, layer, limit, seed)
     if not path.exists():
@@ -60,11 +60,11 @@ def source(name: str, *, data: str | None, layer: str | None, embedding: str | N
             f"{name} does not exist; name a run folder, shipped weights ({', '.join(shipped.names())}), a folder of "
             "pictures, or a file features.npz"
         )
-    _refuse(data, "--data", "what is drawn is what is named")
+    refuse(data, "--data", "what is drawn is what is named")
     if path.is_dir():
         return _of_folder(path, layer, embedding, limit, seed)
     if path.suffix == ".npz":
-        _refuse(embedding or layer, "--embedding and --layer", "a file of features has been through its network")
+        refuse(embedding or layer, "--embedding and --layer", "a file of features has been through its network")
         return _of_file(path, limit, seed)
     raise FileProblem(f"{name} is neither a run folder, nor a folder of pictures, nor an .npz file of features")
 
@@ -103,6 +103,8 @@ def _of_folder(path: Path, layer: str | None, named: str | None, limit: int, see
     drawings = bool((images.amax(1) == images.amin(1)).all())
     images = ink(images) if drawings else images
     chosen = named or (shipped.USUAL if drawings else "pixels")
+    if chosen == "pixels":
+        refuse(layer, "--layer", "pixels have been through no network")
     found = _pixels(images) if chosen == "pixels" else _embedded(files, chosen, layer)
     columns = {} if names is None else _by_class(names)
     ids = np.array([str(file.relative_to(path)) for file in files])
@@ -111,8 +113,8 @@ def _of_folder(path: Path, layer: str | None, named: str | None, limit: int, see
 
 def _files(path: Path) -> tuple[list[Path], np.ndarray | None]:
     """The files, and the class of each where they lie in class folders."""
-    if any(file.is_file() and not file.name.startswith(".") for file in path.iterdir()):
-        return files_of(path), None
+    if files := loose(path):
+        return files, None
     classes = class_files(path)
     names = [name for name, members in classes.items() for _ in members]
     return [file for members in classes.values() for file in members], np.array(names)
@@ -170,6 +172,7 @@ def _shown(images: Tensor) -> np.ndarray:
     return images[:, 0].numpy() if images.shape[1] == 1 else images.permute(0, 2, 3, 1).contiguous().numpy()
 
 
-def _refuse(given: str | None, option: str, why: str) -> None:
+def refuse(given: Any, option: str, why: str) -> None:
+    """Raises ValueError where an option was given that would change nothing."""
     if given is not None:
         raise ValueError(f"{why}; leave out {option}")

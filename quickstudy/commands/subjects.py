@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +65,14 @@ def subject(text: str, options: Sequence[str] = ()) -> Subject:
         raise ValueError(f"{text} was trained with its own options; --options is for learners by name")
     asked = experiment.from_run(run)
     return Subject(asked.learner, f"{asked.learner} ({path.resolve().name})", asked, run, asked.options)
+
+
+def several(texts: Sequence[str]) -> list[Subject]:
+    """As ``subject``, each once; runs in folders of the same name are told by the whole of their paths."""
+    found = {text: subject(text) for text in texts}
+    names = Counter(one.name for one in found.values())
+    spelled = {text: f"{one.learner} ({text})" for text, one in found.items() if names[one.name] > 1}
+    return [dataclasses.replace(one, name=spelled.get(text, one.name)) for text, one in found.items()]
 
 
 def common(subjects: Sequence[Subject], field: str, given: Any) -> Any:

@@ -48,11 +48,13 @@ def fit(
 def teach(model: Path, folder: Path, out: Path | None) -> None:
     """``quickstudy teach MODEL FOLDER``."""
     taught, more = modelfile.read(model)
+    before = more.get("files", [])
+    before += [f"example {row}" for row in range(len(before), sum(taught.counts))]  # taught in Python
     files, labels = taught_by(folder)
     taught.teach(tensors(files, taught.recipe.looks), labels)
     if more.get("reject") is not None:
         _check_reject(taught, more["reject"])
-    names = more.get("files", []) + [_inside(file, folder) for file in files]
+    names = before + [_inside(file, folder) for file in files]
     modelfile.save(taught, out or model, more | {"files": names})
     _say(taught, out or model, names)
 

@@ -46,6 +46,8 @@ def start(
         raise ValueError(f"name a learner to train: {', '.join(learners.__all__)}; or --resume RUN")
     if steps is not None and minutes is not None:
         raise ValueError("--steps and --minutes are two ways to say how long; give one of them")
+    if minutes is not None and minutes <= 0:
+        raise ValueError(f"--minutes is a positive time, got {minutes}")
     asked = Experiment(
         learner=learner,
         options=parse(options),
@@ -59,7 +61,7 @@ def start(
         labels=labels,
         letters=letters,
         batch=batch,
-        steps=steps or STEPS,
+        steps=STEPS if steps is None else steps,
         rate=rate,
         precision=devices.native() if precision == "auto" else precision,
         seed=seed,

@@ -40,8 +40,15 @@ def tar_members(path: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
                 stream = archive.extractfile(info) if info.isfile() and info.name.endswith(suffix) else None
                 if stream is not None:
                     yield info.name, stream.read()
-    except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError) as error:
+            _to_the_end(archive)
+    except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError) as error:
         raise _damaged(path, error) from error
+
+
+def _to_the_end(archive: tarfile.TarFile) -> None:
+    """Compressed streams have their checksum behind what tar reads."""
+    while archive.fileobj is not None and archive.fileobj.read(1 << 20):
+        pass
 
 
 def _checked(path: Path, name: str, size: int) -> None:

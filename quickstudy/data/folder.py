@@ -65,9 +65,14 @@ def class_files(path: Path) -> dict[str, list[Path]]:
     return classes
 
 
+def litter(entry: Path) -> bool:
+    """Whether file managers left it behind, or it is hidden."""
+    return entry.name.startswith(".") or entry.name in LITTER
+
+
 def _visible(inner: Path, path: Path) -> list[Path]:
     """What ``inner`` holds, by name, without litter. Raises FileProblem for a link out of ``path``."""
-    entries = sorted(entry for entry in inner.iterdir() if not entry.name.startswith(".") and entry.name not in LITTER)
+    entries = sorted(entry for entry in inner.iterdir() if not litter(entry))
     for entry in entries:
         if entry.is_symlink() and not entry.resolve().is_relative_to(path.resolve()):
             raise FileProblem(f"{entry} is a link that leads out of {path}; copy what it leads to, or remove it")

@@ -19,23 +19,30 @@ from quickstudy.files import FileProblem
 if TYPE_CHECKING:
     from PIL import Image
 
+LONGEST = 8192  # pixels of a side
+
 
 def read(file: Path, size: int) -> Tensor:
     """(3, size, size) uint8. Raises FileProblem, naming it, for a file that is no picture or damaged."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
         with Image.open(file) as picture:
             if picture.format == "EPS":  # Pillow would run Ghostscript on it
                 raise ValueError("PostScript is a program; save it as PNG")
-            return prepared(ImageOps.exif_transpose(picture), size)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            return prepared(picture, size)
+    except Exception as error:  # Pillow's decoders raise of everything on damaged files
         raise FileProblem(f"{file} is no picture that can be read ({error}); replace or remove it") from error
 
 
 def prepared(picture: Image.Image, size: int) -> Tensor:
     """(3, size, size) uint8 of a picture in memory."""
-    return tensor(resized(_square(_colour(picture)), size))
+    from PIL import ImageOps
+
+    upright = ImageOps.exif_transpose(picture)
+    if max(upright.size) > LONGEST:  # a square around a strip would take far more memory than the strip
+        upright = ImageOps.contain(upright, (LONGEST, LONGEST))
+    return tensor(resized(_square(_colour(upright)), size))
 
 
 def _colour(picture: Image.Image) -> Image.Image:
@@ -51,10 +58,16 @@ def _colour(picture: Image.Image) -> Image.Image:
 
 
 def _bytes(pixels: np.ndarray) -> np.ndarray:
-    """(height, width) uint8 of 16-bit integers, or of numbers from 0 to 1."""
-    if pixels.dtype.kind == "f":
-        return np.rint(np.nan_to_num(pixels).clip(0, 1) * 255).astype(np.uint8)
-    return np.rint(pixels.clip(0, 65535) / 257).astype(np.uint8)
+    """(height, width) uint8 of 16-bit integers, or of numbers from 0 to 1; of what goes up to 255, as it is."""
+    numbers = np.nan_to_num(pixels.astype(np.float64))
+    most = float(numbers.max(initial=0.0))
+    if numbers.min(initial=0.0) < 0 or most > 65535:
+        raise ValueError(f"pixels from {numbers.min():g} to {most:g}; scale them to 0 ... 255")
+    if pixels.dtype.kind == "f" and most <= 1:
+        unit = 1.0
+    else:
+        unit = 255.0 if most <= 255 and pixels.dtype != np.uint16 else 65535.0
+    return np.rint(numbers / unit * 255).astype(np.uint8)
 
 
 def _square(picture: Image.Image) -> Image.Image:

@@ -11,6 +11,7 @@ from torch import nn
 
 from quickstudy import learners
 from quickstudy.core import Learner
+from quickstudy.data.pictures import check_size
 from quickstudy.estimator import hub, shipped
 from quickstudy.estimator.inputs import Looks, are_pictures, size_of
 from quickstudy.estimator.recipe import GIVEN, PLAIN, READERS, Recipe, exported, reader
@@ -37,6 +38,8 @@ def untaught(asked: Asked, x: Any) -> Taught:
     Raises ValueError, or FileProblem, where nothing fits.
     """
     options = dict(asked.options or {})
+    if asked.size is not None:
+        check_size(asked.size)
     if asked.embedding is not None:
         return _around(asked, options, x)
     if not are_pictures(x) and (asked.learner is None or asked.learner in READERS):
@@ -75,7 +78,7 @@ def _named(name: str, options: dict[str, Any], size: int | None, x: Any) -> Taug
     """A run folder, or a learner that needs no training."""
     if (Path(name) / "config.json").exists():
         return _refuse_options(options, of_run(Path(name)))
-    side = size or (size_of(x) or (1, USUAL_SIZE))[1]
+    side = (size_of(x) or (1, USUAL_SIZE))[1] if size is None else size
     looks = Looks((1, side, side))
     if name not in learners.__all__:
         raise ValueError(
@@ -100,7 +103,7 @@ def of_run(folder: Path) -> Taught:
     run = Run.open(folder)
     asked = experiment.from_run(run)
     splits = asked.splits()
-    told = experiment.told(asked.learner, splits, asked.options, way=asked.way)
+    told = experiment.told(asked.learner, asked.options, way=asked.way, classes=experiment.classes(run, splits))
     looks = Looks(splits.train.shape, contrast=asked.data in LIKE_OMNIGLOT)
     return Taught(Recipe(asked.learner, looks, told), experiment.trained(run, splits).cpu())
 
@@ -121,7 +124,8 @@ def _shape(size: int | None, x: Any) -> tuple[int, ...]:
     channels, side = size_of(x) or (3, size)
     if side is None:
         raise ValueError("how large are files to be shown to this learner? say size=, the side in pixels, such as 84")
-    return channels, size or side, size or side
+    side = side if size is None else size
+    return channels, side, side
 
 
 def _features(module: nn.Module, shape: tuple[int, ...]) -> int:

@@ -17,7 +17,7 @@ from quickstudy.core import Learner
 from quickstudy.estimator import modelfile
 from quickstudy.estimator.choosing import Asked, Choice, untaught
 from quickstudy.estimator.inputs import are_pictures, is_folder, taught_by, tensors
-from quickstudy.estimator.taught import Said, check_kinds
+from quickstudy.estimator.taught import Said, Taught, check_kinds
 
 
 class FewShotClassifier(ClassifierMixin, BaseEstimator):
@@ -73,8 +73,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
                 f"classes are told apart, so two are needed; got 1 class, {next(iter(found))!r}. To begin with one and "
                 "add others later, use partial_fit"
             )
-        self.taught_ = untaught(Asked(self.learner, self.embedding, self.options, self.size), X)
-        return self._teach(X, labels)
+        return self._teach(untaught(Asked(self.learner, self.embedding, self.options, self.size), X), X, labels)
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None) -> FewShotClassifier:  # noqa: N803
         """Learns more examples, of classes old and new; what was taught before is not needed again.
@@ -83,9 +82,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         """
         fresh = "taught_" not in vars(self)
         X, labels = self._examples(X, y, reset=fresh)  # noqa: N806
-        if fresh:
-            self.taught_ = untaught(Asked(self.learner, self.embedding, self.options, self.size), X)
-        return self._teach(X, labels)
+        asked = Asked(self.learner, self.embedding, self.options, self.size)
+        return self._teach(untaught(asked, X) if fresh else self.taught_, X, labels)
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
         """(q,) labels; with ``reject``, "unknown" or -1 for inputs of no class that was taught."""
@@ -93,7 +91,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         said = self.classes_[self._probabilities(logits).argmax(1)]
         if self.reject is None:
             return said
-        return np.where(novel.numpy() > self.taught_.threshold(self.reject), self._unknown(), said)
+        return np.where(novel.numpy() > self.taught_.threshold(self.reject), _unknown(self.taught_.names), said)
 
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
         """(q, way) calibrated probabilities, in the order of ``classes_``."""
@@ -112,7 +110,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     def save(self, path: str | Path) -> None:
         """Writes a model file, which ``load`` and ``quickstudy predict`` read: one safetensors file, no pickle."""
         check_is_fitted(self)
-        modelfile.save(self.taught_, Path(path), {"reject": self.reject, "asked": self._plain()})
+        more = {"reject": self.reject, "asked": self._plain(), "files": self._files}
+        modelfile.save(self.taught_, Path(path), more)
 
     @classmethod
     def load(cls, path: str | Path, *, given: nn.Module | None = None) -> FewShotClassifier:
@@ -124,7 +123,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         made = cls(**more.get("asked", {}), reject=more["reject"])
         if given is not None:
             made.set_params(**{"learner" if isinstance(given, Learner) else "embedding": given})
-        made.taught_ = taught
+        made.taught_, made._files = taught, more.get("files", [])  # which files were taught, for who looks again
         made._tell()
         return made
 
@@ -139,7 +138,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     def _plain(self) -> dict[str, Any]:
         """What the constructor was told, as far as it is plain values."""
         told = {"learner": self.learner, "embedding": self.embedding, "options": self.options, "size": self.size}
-        return {key: value for key, value in told.items() if isinstance(value, str | int | dict)}
+        plain = {key: str(value) if isinstance(value, Path) else value for key, value in told.items()}
+        return {key: value for key, value in plain.items() if isinstance(value, str | int | dict)}
 
     def _examples(self, x: Any, y: Any, reset: bool) -> tuple[Any, list[Any]]:
         """The inputs, and the labels as plain values."""
@@ -160,8 +160,15 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             check_classification_targets(y)
         return x, y.tolist()
 
-    def _teach(self, x: Any, labels: Sequence[Any]) -> FewShotClassifier:
-        self.taught_.teach(tensors(x, self.taught_.recipe.looks), labels)
+    def _teach(self, taught: Taught, x: Any, labels: Sequence[Any]) -> FewShotClassifier:
+        """All that can go wrong goes wrong before anything is changed."""
+        examples = tensors(x, taught.recipe.looks)
+        if self.reject is not None and (answer := _unknown(labels)) in labels:
+            raise ValueError(f"{answer!r} is what predict answers for inputs of no class; rename the class")
+        taught.teach(examples, labels)
+        if taught is not vars(self).get("taught_"):
+            self._files: list[str] = []
+        self.taught_ = taught
         self._tell()
         return self
 
@@ -173,15 +180,10 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         measured = self.taught_.measured
         self.leave_one_out_accuracy_ = float("nan") if measured.accuracy is None else measured.accuracy
         self.temperature_ = measured.temperature
-        if self.reject is not None and self._unknown() in self.classes_:
-            raise ValueError(f"{self._unknown()!r} is what predict answers for inputs of no class; rename the class")
 
     @property
     def suspects_(self) -> list[Said]:
         return self.taught_.suspects()
-
-    def _unknown(self) -> Any:
-        return "unknown" if self.classes_.dtype.kind in "US" else -1
 
     def _answers(self, x: Any) -> tuple[Tensor, Tensor]:
         """(q, way) logits in the order in which the classes were taught, and (q,) novelty."""
@@ -202,3 +204,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.sparse = True
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _unknown(labels: Sequence[Any]) -> Any:
+    """What is answered for inputs of no class, beside such labels."""
+    return "unknown" if isinstance(labels[0], str) else -1

@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quickstudy.data.folder import class_files
+from quickstudy.data.folder import class_files, litter
 from quickstudy.data.reading import ink, prepared, read
 from quickstudy.files import FileProblem
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ def tensors(x: Any, looks: Looks) -> Tensor:
     first or last, uint8 or floats from 0 to 1, of any size. Raises ValueError or FileProblem for what cannot be read.
     """
     if not looks.pictures:
+        if are_pictures(x):
+            raise ValueError(f"this learner reads vectors of {looks.shape[0]} features, and these are pictures")
         return vectors(x, looks.shape[0])
     if not len(things := _each(x, looks)):
         raise ValueError("there is no picture to read; pass at least one")
@@ -113,9 +117,14 @@ def files_of(x: Any) -> list[Path]:
     path = Path(x)
     if not path.is_dir():
         return [path]
-    if inside := sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith(".")):
-        return inside
-    return taught_by(path)[0]
+    return loose(path) or taught_by(path)[0]
+
+
+def loose(folder: Path) -> list[Path]:
+    """The files in a folder, by name; beside other folders the pictures alone, since notes lie beside class folders."""
+    inside = sorted(entry for entry in folder.iterdir() if not litter(entry))
+    files = [entry for entry in inside if entry.is_file()]
+    return files if len(files) == len(inside) else [file for file in files if file.suffix.lower() in PICTURES]
 
 
 def size_of(x: Any) -> tuple[int, int] | None:

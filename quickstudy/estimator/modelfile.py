@@ -53,6 +53,15 @@ def load(path: Path, given: nn.Module | None = None) -> Taught:
 def read(path: Path, given: nn.Module | None = None) -> tuple[Taught, dict[str, Any]]:
     """The taught learner, and what its caller wanted to find again."""
     tensors, about = opened(path, KIND, MADE)
+    try:
+        return _made(path, tensors, about, given)
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise FileProblem(f"{path} was changed ({error!r}); make it anew with {MADE.format(path)}") from error
+
+
+def _made(
+    path: Path, tensors: dict[str, Tensor], about: dict[str, Any], given: nn.Module | None
+) -> tuple[Taught, dict[str, Any]]:
     recipe = from_plain(about["recipe"])
     learner = recipe.make(given)
     try:

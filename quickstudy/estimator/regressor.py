@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
-from quickstudy import tree
+from quickstudy import devices, tree
 from quickstudy.core import Examples, Learner
 from quickstudy.estimator import modelfile
 from quickstudy.learners.gradient import Gradient
@@ -93,6 +93,10 @@ class FewShotRegressor(RegressorMixin, BaseEstimator):
         values = y.reshape(len(y), -1)
         if fresh:
             self._begin(X, values, y.ndim)
+        if values.shape[1] != len(self.outputs_[0]):
+            raise ValueError(
+                f"this regressor has {len(self.outputs_[0])} targets, got {values.shape[1]}; fit anew to change them"
+            )
         x, targets = (self._scaled(part, *by) for part, by in ((X, self.inputs_), (values, self.outputs_)))
         with torch.no_grad():
             self.state_: Any = self.learner_.adapt(self.state_, Examples(x, targets))
@@ -116,9 +120,9 @@ class FewShotRegressor(RegressorMixin, BaseEstimator):
         self._build(x.shape[1:], y.shape[1])
 
     def _build(self, shape: tuple[int, ...], columns: int) -> None:
-        torch.manual_seed(self.seed)
-        made = self._net(shape) if self.learner is None else self.learner
-        own = copy.deepcopy(made) if isinstance(made, Learner) else made(shape, columns)
+        with devices.seeded(self.seed):
+            made = self._net(shape) if self.learner is None else self.learner
+            own = copy.deepcopy(made) if isinstance(made, Learner) else made(shape, columns)
         self.learner_ = own.double().eval()
         self.state_ = self.learner_.init(columns)
 

@@ -106,14 +106,17 @@ class Taught:
 
         Raises ValueError where nothing was left out, and the learner was not measured where it was made.
         """
-        known = self.measured.novelty or list(self.recipe.novelty)
         if not 0 < share < 1:
             raise ValueError(f"reject is the share of known inputs that may be turned away, in (0, 1), got {share}")
-        if not known:
+        own, usual = self.measured.novelty, self.recipe.novelty
+        if not own and not usual:
             raise ValueError(
                 "what is novel cannot be told from one example a class by this learner; give two examples of some class"
             )
-        return float(np.quantile(known, 1 - share))
+        if not own or not usual:
+            return float(np.quantile(own or usual, 1 - share))
+        weight = len(own) / (len(own) + PRIOR)  # of two examples nothing can be told about the rarest twentieth
+        return float(weight * np.quantile(own, 1 - share) + (1 - weight) * np.quantile(usual, 1 - share))
 
     def suspects(self) -> list[Said]:
         """Examples that the others would rather have called something else, the most suspicious first."""

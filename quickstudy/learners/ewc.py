@@ -41,8 +41,9 @@ class EWC(Elastic):
         super().__init__(learner, strength)
         if fisher not in FISHERS:
             raise ValueError(f"the Fisher information is {', '.join(FISHERS)}, got {fisher!r}")
-        if not 0 <= decay <= 1 or (decay != 1 and not online):
-            raise ValueError(f"decay is from 0 to 1, and other than 1 only online, got {decay}")
+        if examples is not None and examples < 1:
+            raise ValueError(f"the Fisher information is measured on at least 1 example, got {examples}")
+        check_decay(decay, online)
         self.fisher, self.examples, self.online, self.decay = fisher, examples, online, decay
 
     def measure(self, inner: Any, support: Examples, rng: Generator) -> Weights:
@@ -56,6 +57,12 @@ class EWC(Elastic):
 
     def held(self, past: Quadratic, importance: Weights, weights: Weights) -> Quadratic:
         return past.moved(importance, weights, decay=self.decay) if self.online else past.plus(importance, weights)
+
+
+def check_decay(decay: float, online: bool) -> None:
+    """Raises ValueError for a decay of older importances that would be ignored, or make them negative."""
+    if not 0 <= decay <= 1 or (decay != 1 and not online):
+        raise ValueError(f"decay is from 0 to 1, and other than 1 only online, got {decay}")
 
 
 def fisher(

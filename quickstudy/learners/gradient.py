@@ -159,6 +159,8 @@ class Gradient(Stepwise[Adapted]):
         return loss
 
     def _adapt(self, inner: Inner, state: Adapted, support: Examples, change: Change | None = None) -> Adapted:
+        if not support.x.shape[inner.axis]:
+            return state
         real = self._real(support, state.seen.shape[-1])  # (..., n)
         seen = state.seen.to(support.x) + self._count(support, real, state.seen.shape[-1])
         weights, memory = state.weights, state.memory
@@ -241,7 +243,8 @@ class Gradient(Stepwise[Adapted]):
         return self._fast_net() | {name: weight for name, weight in head.items() if _begins(name, self.only)}
 
     def _said(self, weights: Weights, z: Tensor, way: int) -> Tensor:
-        return self.head(z, _under("head", weights) or self.head.start(way, z))
+        own = _under("head", weights)
+        return self.head(z, own if "head" in self.only else self.head.start(way, z) | own)
 
     def _measured(self, inner: Inner, state: Adapted, weights: Weights, x: Tensor, real: Tensor) -> Weights:
         """The statistics of the support under the adapted weights, where they are asked for."""

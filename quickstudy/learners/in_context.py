@@ -35,6 +35,7 @@ class InContext(Learner[Prompt]):
     """
 
     ordered = True
+    padded = False
 
     def __init__(self, net: Transformer, inputs: int, width: int, *, way: int, values: bool) -> None:
         super().__init__()
@@ -74,7 +75,7 @@ class InContext(Learner[Prompt]):
 
     def _steps(self, support: Examples) -> Tensor:
         """(..., 2n, width) of the examples (..., n, inputs)."""
-        y = support.y if self.values else one_hot(support.y, self.way, support.x.dtype)
+        y = support.y.nan_to_num() if self.values else one_hot(support.y, self.way, support.x.dtype)
         return torch.stack([self.of_x(support.x), self.of_y(y)], -2).flatten(-3, -2)
 
 

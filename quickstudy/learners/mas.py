@@ -16,7 +16,8 @@ from quickstudy.rules.rule import Weights
 
 class MAS(Elastic):
     """The penalty ½ · strength · Σ Ω · (w - w*)², where Ω is the mean over examples of the absolute slope of
-    ‖f(x)‖², each example's by itself, and adds up over the contexts; w* are the newest weights.
+    ‖f(x)‖², each example's by itself, and adds up over the contexts; w* are the newest weights. f(x) are the answers
+    among which the training mask lets the examples be told: heads of contexts to come have nothing to hold.
 
     No label is read, so that ``learn_unlabelled`` can measure on any data. The paper has no ½: its strength 1 is 2
     here.
@@ -24,8 +25,10 @@ class MAS(Elastic):
 
     def measure(self, inner: Any, support: Examples, rng: Generator) -> Weights:
         weights = self.learner.weights(inner)
-        x = inputs(support.x, next(iter(weights.values())))
-        return sensitivity(self.learner.module(len(self.learner.counts(inner))), weights, x)
+        x, counts = inputs(support.x, next(iter(weights.values()))), self.learner.counts(inner)
+        unlabelled = isinstance(support.y, tuple)
+        told = (counts > 0).expand(len(x), -1) if unlabelled else self.learner.choices(inner, support.y)
+        return sensitivity(self.learner.module(len(counts)), weights, x, told)
 
     def held(self, past: Quadratic, importance: Weights, weights: Weights) -> Quadratic:
         return past.moved(importance, weights)
@@ -36,13 +39,15 @@ class MAS(Elastic):
         return state._replace(past=self.held(state.past, more, self.learner.weights(state.inner)))
 
 
-def sensitivity(module: nn.Module, weights: Weights, x: Tensor) -> Weights:
-    """The mean over x (n, *shape) of |∂ ‖f(x)‖² / ∂w| for every weight of ``module``, by its name."""
-    return importance(module, weights, x, _length, power=1)
+def sensitivity(module: nn.Module, weights: Weights, x: Tensor, allowed: Tensor | None = None) -> Weights:
+    """The mean over x (n, *shape) of |∂ ‖f(x)‖² / ∂w| for every weight of ``module``, by its name; f(x) are the answers
+    that are ``allowed`` (n, way), all unless given."""
+    return importance(module, weights, x, _length, () if allowed is None else (allowed,), power=1)
 
 
-def _length(logits: Tensor) -> Tensor:
-    return logits.square().sum(1)[None]
+def _length(logits: Tensor, *allowed: Tensor) -> Tensor:
+    heard = logits.masked_fill(~allowed[0], 0) if allowed else logits
+    return heard.square().sum(1)[None]
 
 
 def mas(learner: Stepwise, *, strength: float = 2.0) -> MAS:

@@ -55,7 +55,7 @@ class Matching(Exemplars):
     ) -> None:
         super().__init__(embed, features)
         self.context = context
-        self.ordered = context is not None
+        self.ordered, self.padded = context is not None, context is None
         self.log_scale = nn.Parameter(torch.tensor(scale).log())
 
     def predict_all(self, states: Memory, x: Tensor) -> Tensor:

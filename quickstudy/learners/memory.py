@@ -72,14 +72,16 @@ class Exact(Memory[Stored]):
         lots = torch.rand(len(new.y), generator=rng, dtype=torch.float64).to(new.y.device)
         every = joined(Examples(state.x, state.y), new)
         lot = torch.cat([state.lot.to(lots), lots])
-        kept = self._first(every.y, lot)[: self._room(every.x)]
+        kept = self._first(every.y, lot)[: self._room(every.x)] if len(every.y) else every.y
         return Stored(every.x[kept], every.y[kept], lot[kept])
 
     def _room(self, x: Tensor) -> int:
         if self.capacity is not None:
             return self.capacity
         each = x[0].numel() * x.element_size() + 16  # the label and the lot
-        return (self.budget or 0) // each
+        if self.budget is None or self.budget < each:
+            raise ValueError(f"a budget of {self.budget} bytes holds no example of {each}; raise it")
+        return self.budget // each
 
     def _first(self, y: Tensor, lot: Tensor) -> Tensor:
         """The rows in the order in which they are kept."""

@@ -73,6 +73,7 @@ class MetaNetworks(Learner[Met]):
     """
 
     ordered = True
+    padded = False
 
     def __init__(
         self, base: nn.Module, represent: nn.Module, features: int, *, way: int, hidden: int, size: int

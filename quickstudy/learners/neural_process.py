@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from quickstudy.core import Examples, Learner, one_hot
+from quickstudy.nets.attention import class_sums
 from quickstudy.nets.conv4 import conv4
 from quickstudy.nets.mlp import mlp
 from quickstudy.nets.norm import without_statistics
@@ -45,8 +46,9 @@ class NeuralProcess(Learner[Summary]):
     def adapt(self, state: Summary, support: Examples) -> Summary:
         z = self.embed(support.x)  # (n, features)
         encoded = self.encoder(torch.cat([z, one_hot(support.y, self.way, z.dtype)], -1))  # (n, d)
-        real = (support.y >= 0).to(encoded)
-        return Summary(state.total.to(encoded) + real @ encoded, state.number.to(encoded) + real.sum())
+        total, number = (part.to(encoded.device) for part in state)
+        real = support.y >= 0
+        return Summary(total + class_sums(encoded, real[:, None].to(encoded))[0], number + real.sum())
 
     def predict(self, state: Summary, x: Tensor) -> Tensor:
         z = self.embed(x)

@@ -34,6 +34,7 @@ class SNAIL(Learner[Read]):
     """
 
     ordered = True
+    padded = False
 
     def __init__(self, embed: nn.Module, net: Snail, *, way: int) -> None:
         super().__init__()
@@ -58,8 +59,9 @@ class SNAIL(Learner[Read]):
         return self._answer(state, self._features(x))
 
     def trace(self, support: Examples, way: int) -> Tensor:
-        alone = mapped(lambda one: self._features(one[None])[0], support.x)  # as the fold embeds them
-        return self._trace(alone if self.apart else self._features(support.x), support.y, way)
+        if self.apart:  # as the fold embeds them
+            return self._trace(mapped(lambda one: self._features(one[None])[0], support.x), support.y, way)
+        return self._trace(self._features(support.x), support.y, way)
 
     def adapt_all(self, support: Examples, way: int) -> Read:
         z = self._embedded(support.x)

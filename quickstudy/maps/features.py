@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import itertools
 import math
 import tempfile
 from collections.abc import Iterator
@@ -74,7 +75,7 @@ def _reading(net: nn.Module, layer: str) -> Iterator[list[Tensor]]:
     inner, last, modes = _named(net, layer), list[Tensor](), {m: m.training for m in net.modules()}
 
     def keep(module: nn.Module, inputs: Any, output: Any) -> None:
-        last[:] = [output]
+        last[:] = [output.clone() if isinstance(output, Tensor) else output]  # layers in place come after it
 
     hook = inner.register_forward_hook(keep)
     net.eval()
@@ -135,7 +136,7 @@ def _room(shape: tuple[int, int], dtype: Any) -> NDArray[Any]:
 
 def _filled(whole: Any, first: NDArray[Any], parts: Iterator[NDArray[Any]]) -> Any:
     start = 0
-    for part in (first, *parts):
+    for part in itertools.chain([first], parts):
         whole[start : start + len(part)] = part
         start += len(part)
     return whole

@@ -27,11 +27,12 @@ BINS = 24  # along each side, in which the densest place of a category is sought
 ROOM = 1.4  # of a thumbnail beyond the distance that points would have if they were spread evenly
 
 
-def save(path: Path, picture: Picture, *, grid: bool = False) -> None:
+def save(path: Path | str, picture: Picture, *, grid: bool = False) -> None:
     """Writes PNG, SVG or PDF, by the ending: the grid where it is asked for; else thumbnails where they have room;
     else points. Raises ValueError for a grid that is not there."""
     from matplotlib import rc_context
 
+    path = Path(path)
     made = cells(picture) if grid else _readable(picture)
     with atomic(path) as part, rc_context({"svg.hashsalt": "quickstudy"}):  # the same map gives the same file
         made.savefig(part, format=path.suffix[1:], dpi=300, bbox_inches="tight", metadata=_undated(path.suffix))

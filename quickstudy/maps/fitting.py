@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from quickstudy import batching, devices
+from quickstudy.files import FileProblem
 from quickstudy.maps.layout import Floats
 from quickstudy.nets.mlp import mlp
 from quickstudy.rules.applied import Applied
 
 N = TypeVar("N", bound=nn.Module)
 AT_ONCE = 4096  # examples
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[Generator]:
-    """A generator of the seed, from which the first weights of nets that are made inside are drawn too; torch's own is
-    afterwards as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield Generator().manual_seed(seed)
 
 
 def dense(inputs: int, widths: Sequence[int], outputs: int) -> nn.Sequential:
@@ -71,9 +62,11 @@ def descend(net: nn.Module, loss: Callable[[], Tensor], *, steps: int, rate: flo
     for step in tqdm(range(steps), "fitting", disable=not progress, unit="step"):
         found = loss()
         adam.step(torch.autograd.grad(found, weights), step / steps, found)
-        if step % 100 == 0 and not bool(found.isfinite()):
+        if (step % 100 == 0 or step == steps - 1) and not bool(found.isfinite()):
             raise ArithmeticError(f"the loss is {float(found)} after {step} steps; use a smaller rate than {rate}")
     net.eval()
+    if not all(bool(w.isfinite().all()) for w in weights):
+        raise ArithmeticError(f"the weights are no numbers after {steps} steps; use a smaller rate than {rate}")
 
 
 def applied(net: nn.Module, x: Floats) -> Floats:
@@ -96,5 +89,8 @@ def arrays(net: nn.Module) -> dict[str, Floats]:
 def filled(net: N, kept: Mapping[str, Floats], prefix: str) -> N:
     """The net with those weights whose names begin with ``prefix``, in ``eval()``."""
     own = {name.removeprefix(prefix): torch.from_numpy(part) for name, part in kept.items() if name.startswith(prefix)}
-    net.load_state_dict(own)
+    try:
+        net.load_state_dict(own)
+    except RuntimeError as error:
+        raise FileProblem(f"these are the weights of another net; pass yours to load as net=... ({error})") from error
     return net.eval()

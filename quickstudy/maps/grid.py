@@ -45,14 +45,16 @@ def assign(
     ``shape``: (rows, columns); the smallest square that holds all, as nearly as may be, unless given. ``mask`` (rows,
     columns) is True where a cell may be used. There may be more cells than points. ``"exact"`` has the least cost
     there is, in time n³ and memory n²; ``"tiled"`` comes within a few per cent of it, and is for up to 100,000 points
-    and more; ``"auto"`` is exact up to 1,600 points. The same points give the same cells.
+    and more; ``"auto"`` is exact up to 1,600 points
+    and as many cells as go with them. The same points give the same cells.
 
     Raises ValueError for points that are no numbers or all on a line along an axis, and for fewer cells than points.
     """
     if method not in ("exact", "tiled", "auto"):
         raise ValueError(f'method is "exact", "tiled" or "auto", got {method!r}')
     where = _where(_checked(points), _allowed(len(np.asarray(points)), shape, mask))
-    if method == "exact" or (method == "auto" and len(where.points) <= EXACT):
+    small = len(where.points) <= EXACT and len(where.points) * len(where.cells) <= 4 * EXACT**2
+    if method == "exact" or (method == "auto" and small):
         return where.cells[_exact(where)]
     return where.cells[_improved(where, _halved(where))]
 

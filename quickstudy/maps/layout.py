@@ -40,6 +40,8 @@ class Layout(TransformerMixin, BaseEstimator, ABC):
         )
         check_spread(X)
         self.embedding_ = np.asarray(self._fit(X, y))
+        if not np.isfinite(self.embedding_).all():
+            raise ArithmeticError("some places are no numbers; lower the rate, or scale the features")
         return self
 
     def fit_transform(self, X: Any, y: Any = None) -> Floats:  # noqa: N803
@@ -56,6 +58,7 @@ class Layout(TransformerMixin, BaseEstimator, ABC):
         """Writes all that ``transform`` needs: one safetensors file, no pickle."""
         check_is_fitted(self, "embedding_")
         tensors = {"embedding": self.embedding_, **self._kept()}
+        options = {key: _python(value) for key, value in self.get_params(deep=False).items()}
         about = {
             "kind": KIND,
             "format": FORMAT,
@@ -63,7 +66,7 @@ class Layout(TransformerMixin, BaseEstimator, ABC):
             "layout": type(self).__name__,
             "features": self.n_features_in_,
             **self._more(),
-            "options": {key: value for key, value in self.get_params(deep=False).items() if _plain(value)},
+            "options": {key: value for key, value in options.items() if _plain(value)},
         }
         save_tensors(Path(path), {name: torch.from_numpy(np.array(part)) for name, part in tensors.items()}, about)
 
@@ -132,6 +135,11 @@ def opened(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"quickstudy {__version__}, which reads formats up to {FORMAT}: pip install --upgrade quickstudy"
         )
     return tensors, about
+
+
+def _python(value: Any) -> Any:
+    """NumPy's numbers and arrays as Python's."""
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
 
 
 def _plain(value: Any) -> bool:

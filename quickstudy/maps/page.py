@@ -41,9 +41,9 @@ def page(picture: Picture, *, grid: bool = False, seed: int = 0) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], _text("page.html"))
 
 
-def save(path: Path, picture: Picture, *, grid: bool = False) -> None:
+def save(path: Path | str, picture: Picture, *, grid: bool = False) -> None:
     """Writes the page. Raises FileProblem where there is no room or no permission."""
-    files.write(path, page(picture, grid=grid))
+    files.write(Path(path), page(picture, grid=grid))
 
 
 def _text(name: str) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
+from quickstudy import devices
 from quickstudy.maps import fitting
 from quickstudy.maps.layout import Floats, Layout
 from quickstudy.maps.needing import needing
@@ -46,7 +47,7 @@ class Parametric(Layout):
         z = x if self._axes is None else self._axes(x)
         pairs = Pairs(*self._graph(z))
         inputs = fitting.tensor(self._seen(x))
-        with fitting.seeded(self.seed) as draw:
+        with devices.seeded(self.seed) as draw:
             self._net = self._made(inputs.shape[1])
             if self.net is None:
                 self._net[0].learn(inputs)

@@ -65,14 +65,14 @@ class Picture:
         """The same with this column first, which is what colours mean."""
         return replace(self, columns={column: self.columns[column], **self.columns})
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """One .npz file, which ``load`` and NumPy read without pickle."""
         notes = {"format": FORMAT, "title": self.title, "quality": list(self.quality), "columns": list(self.columns)}
         parts: dict[str, Any] = {"points": self.points, NOTES: np.array(json.dumps(notes | {"shape": self.shape}))}
         parts |= {COLUMN + str(i): column for i, column in enumerate(self.columns.values())}
         optional = {"thumbnails": self.thumbnails, "cells": self.cells, "ids": self.ids}
         parts |= {name: part for name, part in optional.items() if part is not None}
-        with atomic(path) as part, part.open("wb") as file:
+        with atomic(Path(path)) as part, part.open("wb") as file:
             np.savez_compressed(file, **parts)
 
 
@@ -81,9 +81,9 @@ def is_map(path: Path) -> bool:
     return NOTES in arrays.names(path)
 
 
-def load(path: Path) -> Picture:
+def load(path: Path | str) -> Picture:
     """What ``save`` wrote. Raises FileProblem, naming the file, for anything else."""
-    parts = arrays.read(path)
+    parts = arrays.read(Path(path))
     if NOTES not in parts or "points" not in parts:
         raise FileProblem(f"{path} is no map: it has no points and notes; write one with Picture.save")
     try:

@@ -14,6 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from quickstudy import devices
 from quickstudy.maps import fitting
 from quickstudy.maps.layout import Floats, Layout
 
@@ -146,6 +147,8 @@ class Tailored(Layout):
                 raise ValueError("classification tells labels; pass y of (n,), -1 where there is none")
             known = np.asarray(y).ravel()
             self.classes_ = np.unique(known[known != -1])
+            if not len(self.classes_):
+                raise ValueError("classification tells labels, and all of these are -1; leave it out, or pass some")
         if self.regression and targets is None:
             raise ValueError("regression tells values; pass targets of (n,) or (n, k), nan where there is none")
         return super().fit(X, self._told(y, targets))
@@ -205,7 +208,7 @@ class Tailored(Layout):
             if known is not None and len(known) != len(x):
                 raise ValueError(f"{name} are of the same examples, got {len(known)} for {len(x)} rows of features")
         inputs, weights = fitting.tensor(x), {name: weight for name, weight in self._weights.items() if weight}
-        with fitting.seeded(self.seed) as draw:
+        with devices.seeded(self.seed) as draw:
             self._values = 0 if y.targets is None else y.targets.shape[1]
             self._net = self._made(x.shape[1])
             self._net.learn(inputs, y)

@@ -37,6 +37,9 @@ def cosine(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _unit(a: Tensor) -> Tensor:
+    """Vectors of length 1, however short or long they were; 0 stays 0."""
+    largest = a.detach().abs().amax(-1, keepdim=True)
+    a = a / torch.where(largest > 0, largest, 1)
     return a * a.square().sum(-1, keepdim=True).clamp_min(1e-12).rsqrt()
 
 

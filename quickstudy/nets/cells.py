@@ -31,8 +31,10 @@ class Cell(nn.Module, ABC):
 
     def run(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         """(..., n, outputs) along the sequences (..., n, inputs) from this state, and the state after them."""
-        outputs = []
-        for projected in self.project(x).unbind(-2):
+        steps, outputs = self.project(x), []
+        if not steps.shape[-2]:
+            return steps.new_zeros(*steps.shape[:-1], self.outputs), state
+        for projected in steps.unbind(-2):
             output, state = self.step(projected, state)
             outputs.append(output)
         return torch.stack(outputs, -2), state

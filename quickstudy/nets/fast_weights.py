@@ -75,9 +75,3 @@ def read(w: Tensor, queries: Tensor) -> Tensor:
     """(..., q, k) from w (..., k, features) and queries (..., q, features)."""
     with full_precision(queries):
         return queries @ w.mT
-
-
-def linear_attention(queries: Tensor, keys: Tensor, added: Tensor) -> Tensor:
-    """(..., n, k): what the query of each step reads once its own key, and those before it, were written to nothing."""
-    with full_precision(queries):
-        return (queries @ keys.mT).tril() @ added

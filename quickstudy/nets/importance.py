@@ -3,8 +3,9 @@
 The gradient of a batch's mean, squared, is another thing: for independent examples about 1 / batch of it. Gradients of
 single examples cost no more than that. For a linear layer the gradient of an example is the outer product of what came
 in and of the slope of what went out, so that its squares add up by one matrix product; for a convolution it is a
-product of patches. What is left (normalization, a layer that is used twice, parameters of a module of one's own) is
-mapped by ``vmap`` in small chunks.
+product of patches. What is left (normalization, a layer that is used twice or that reads something else than an
+example a row, parameters of a module of one's own) is mapped by ``vmap`` in small chunks. A weight of such a layer that
+is used once more, without calling the layer, is not seen.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def importance(
     total = {name: torch.zeros_like(w) for name, w in live.items()}
     with evaluating(module), torch.enable_grad():
         single = {name for name in _check_single(module) if f"{name}.weight" in live}
+        single = {call.name for call in _calls(module, live, single, x[:1])[1]}
         for start in range(0, len(x), CHUNK):
             part = [t[start : start + CHUNK] for t in (x, *along)]
             done = _closed(module, live, single, score, part, power, total)
@@ -91,11 +93,7 @@ def _closed(
     module: nn.Module, live: Weights, single: set[str], score: Score, part: Sequence[Tensor], power: int, total: Weights
 ) -> set[str]:
     """Adds what can be written in closed form, and says which weights that was."""
-    calls: list[Call] = []
-    with _watched(module, single, calls):
-        logits = functional_call(module, live, (part[0],))
-    times = Counter(call.name for call in calls)
-    calls = [call for call in calls if times[call.name] == 1]
+    logits, calls = _calls(module, live, single, part[0])
     if calls:
         for each in score(logits, *part[1:]):  # (n,)
             slopes = torch.autograd.grad(
@@ -105,6 +103,15 @@ def _closed(
                 for call, slope in zip(calls, slopes, strict=True):
                     _add(call, slope, power, total)
     return {f"{call.name}.{name}" for call in calls for name, _ in call.layer.named_parameters()}
+
+
+def _calls(module: nn.Module, live: Weights, single: set[str], x: Tensor) -> tuple[Tensor, list[Call]]:
+    """What the module says, and the calls of the layers that were called once, with a row for each example."""
+    calls: list[Call] = []
+    with _watched(module, single, calls):
+        logits = functional_call(module, live, (x,))
+    times = Counter(call.name for call in calls)
+    return logits, [call for call in calls if times[call.name] == 1 and len(call.given) == len(x)]
 
 
 @contextmanager

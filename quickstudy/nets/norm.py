@@ -8,6 +8,7 @@ by the statistics of the task's support, which are part of the fast state.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -177,7 +178,7 @@ def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
 
 def _moments_of(x: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
     """The same of the examples that are real (n,); 0 and 1 where none is."""
-    share = real.to(x) / (real.sum().clamp_min(1) * (x[0, 0].numel()))  # of each number in a channel
+    share = real.to(x) / (real.sum().clamp_min(1) * math.prod(x.shape[2:]))  # of each number in a channel
     shares = share.view(-1, *(1,) * (x.dim() - 1))
     axes = (0, *range(2, x.dim()))
     mean = (x * shares).sum(axes)

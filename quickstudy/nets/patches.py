@@ -68,7 +68,7 @@ def _moments(columns: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 
 def _placed(out: Tensor, columns: Tensor) -> Tensor:
     """(places, outputs) as (n, outputs, height, width), channels last."""
-    return out.view(*columns.shape[1:], -1).movedim(-1, 1)
+    return out.view(*columns.shape[1:], out.shape[-1]).movedim(-1, 1)
 
 
 def shifted(x: Tensor, stride: int) -> Tensor:

@@ -89,6 +89,8 @@ def _last(x: Tensor) -> Tensor:
 def _moments(flat: Tensor) -> tuple[Tensor, Tensor]:
     """(c,) mean and biased variance of (places, c), from those of parts of the places, side by side."""
     places, channels = flat.shape
+    if not places:
+        return flat.new_zeros(channels), flat.new_ones(channels)
     parts = next(d for d in range(min(MOST_PARTS, places), 0, -1) if places % d == 0)
     means, variances = torch.batch_norm_update_stats(flat.reshape(-1, parts * channels), None, None, 0.0)
     between, mean = torch.var_mean(means.view(parts, channels), 0, correction=0)

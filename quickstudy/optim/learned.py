@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import warnings
 from collections.abc import Callable, Iterable
@@ -48,6 +49,7 @@ class LearnedOptimizer(torch.optim.Optimizer):
             raise ValueError(f"lr is at least 0 and fallback positive, got {lr} and {fallback}")
         self.rule = weights if isinstance(weights, Coordinatewise) else load(weights)
         self._loss: float | None = None
+        self._alike: dict[tuple[torch.dtype, torch.device], Coordinatewise] = {}
         super().__init__(params, {"lr": lr, "fallback": fallback, "guard": guard, "fallen": False, "watch": None})
 
     def add_param_group(self, param_group: Group) -> None:
@@ -57,6 +59,9 @@ class LearnedOptimizer(torch.optim.Optimizer):
             raise ValueError(f"parameters are float32 or float64, got {strange}; keep them so and use torch.autocast")
         if self.param_groups[-1]["watch"] is None:
             self.param_groups[-1]["watch"] = dataclasses.asdict(Guard())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"rule": self.rule, "_loss": self._loss, "_alike": {}}
 
     def observe(self, loss: float | Tensor) -> None:
         """Tells the guard the loss of the step that comes next."""
@@ -90,16 +95,24 @@ class LearnedOptimizer(torch.optim.Optimizer):
 
     def _learned(self, group: Group, row: Tensor) -> Tensor:
         """(k,) what is added to the coordinates that have a gradient."""
-        memory = self._memory(group, "memory", self.rule.first)
+        rule = self._rule(row)
+        memory = self._memory(group, "memory", rule.first)
         change, after, place = torch.empty_like(row), memory, 0
         for start, stop in _spans(group["params"]):
             part = tree.map(lambda leaf, a=start, b=stop: leaf[..., a:b] if leaf.dim() else leaf, memory)
             size = stop - start
-            change[place : place + size], after = self.rule.change(row[place : place + size], part)
+            change[place : place + size], after = rule.change(row[place : place + size], part)
             tree.map(lambda old, new: old.copy_(new) if old.dim() else old, part, after)
             place += size
         tree.map(lambda old, new: old if old.dim() else old.copy_(new), memory, after)
         return change
+
+    def _rule(self, row: Tensor) -> Coordinatewise:
+        """In the precision of the coordinates, and where they are."""
+        key = (row.dtype, row.device)
+        if key not in self._alike:
+            self._alike[key] = copy.deepcopy(self.rule).to(row)
+        return self._alike[key]
 
     def _adam(self, group: Group, live: list[Tensor], row: Tensor) -> Tensor:
         """Likewise, by the rule that is fallen back to."""

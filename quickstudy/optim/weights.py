@@ -38,10 +38,10 @@ def rule(weights: str | Path | None = None) -> Coordinatewise:
 
     Raises FileProblem where there is none, or it is damaged.
     """
-    path = Path(weights or USUAL)
-    if path.is_dir():
+    path = Path(USUAL if weights is None else weights)
+    if weights is not None and path.is_dir():
         made = trained(Run.open(path))
-    elif path.is_file():
+    elif weights is not None and path.is_file():
         made = _of_file(path)
     elif str(path) in names():
         made = _of_file(folder() / f"{path}.safetensors")
@@ -64,6 +64,8 @@ def ship(run: Path, target: Path, *, about: Mapping[str, Any]) -> None:
 
 def _of_file(path: Path) -> Any:
     tensors, meta = load_tensors(path, "install quickstudy anew")
+    if "training" not in meta:
+        raise FileProblem(f"{path} holds no learned optimizer; give a run folder, or a file that was shipped from one")
     return _filled(from_plain(meta["training"]), tensors, path)
 
 

@@ -236,7 +236,8 @@ def _numbers(*kept: float | None) -> list[float]:
 def worded(result: Mapping[str, Any]) -> str:
     """A gathered figure with its interval; medians, and tasks that diverged, where they say more than the mean."""
     digits = 3 if result["metric"] in ("loss", "forgetting_points") else 2
-    mean = "no mean" if result["value"] is None else f"{result['value']:.{digits}f} ± {result['interval95']:.{digits}f}"
+    interval = f" ± {result['interval95']:.{digits}f}" if result["interval95"] else ""  # none of a single number
+    mean = "no mean" if result["value"] is None else f"{result['value']:.{digits}f}{interval}"
     seeds = result["by_seed"].values()
     medians, lost = [one["median"] for one in seeds if "median" in one], sum(one.get("diverged", 0) for one in seeds)
     words = [f"median {np.mean(medians):.{digits}f}"] if medians else []

@@ -38,7 +38,8 @@ class LifeCell(AnyCell):
 
     def life(self, seed: int, scale: float) -> Lifelong:
         """Its life with this seed, ``scale`` times as long, whatever its strength."""
-        steps, shuffled = max(1, round(self.asked.steps * scale)), self.asked.shuffled and seed > 0
+        steps = self.asked.steps if self.asked.reads else max(1, round(self.asked.steps * scale))
+        shuffled = self.asked.shuffled and seed > 0
         return dataclasses.replace(self.asked, seed=seed, steps=steps, shuffled=shuffled)
 
     def stamp(self, seed: int, scale: float) -> str:

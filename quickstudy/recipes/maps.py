@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from quickstudy import data
+from quickstudy import data, devices
 from quickstudy.data import Pool
 from quickstudy.estimator import shipped
 from quickstudy.maps import LAYOUTS, features, fitting, quality
@@ -129,7 +129,7 @@ def described(
 def penultimate(train: Pool, name: str, seed: int, scale: float, folder: Path, progress: bool) -> nn.Module:
     """LeNet under a linear layer over the classes, trained by cross-entropy, as ``folder`` has it or anew."""
     steps = max(1, round(scale * LENET[name]))
-    with fitting.seeded(seed) as draw:
+    with devices.seeded(seed) as draw:
         net = lenet(train.shape)
         whole = nn.Sequential(net, nn.Linear(net.features, len(train)))
         labels = train.labels

@@ -44,17 +44,17 @@ class TrainedLife(LifeCell):
         return scores._replace(done=done, precision=reader.precision)
 
 
-def _cell(method: str, variant: str, life: str, steps: int = 500, **options: Any) -> LifeCell:
-    return LifeCell(TABLE, method, variant, _life(life, steps, options))
+def _cell(method: str, variant: str, life: str, **options: Any) -> LifeCell:
+    return LifeCell(TABLE, method, variant, dataclasses.replace(_life(life), options=options, steps=500))
 
 
-def _life(method: str, steps: int, options: dict[str, Any]) -> Lifelong:
-    return Lifelong(method, options, stream="split-omniglot", scenario="class", steps=steps)
+def _life(method: str) -> Lifelong:
+    return Lifelong(method, stream="split-omniglot", scenario="class")
 
 
 CELLS: list[LifeCell] = [
-    TrainedLife(TABLE, "prototypes", "meta-trained on 30 alphabets", _life("prototypes", 1, {}), READER),
-    _cell("neighbours", "pixels", "neighbours", 1),
+    TrainedLife(TABLE, "prototypes", "meta-trained on 30 alphabets", _life("prototypes"), READER),
+    LifeCell(TABLE, "neighbours", "pixels", _life("neighbours")),
     _cell("none (fine-tuning)", "", "naive"),
     *(
         _cell("EWC", f"sampled label, strength {strength:.0e}", "ewc", strength=strength, fisher="sample")

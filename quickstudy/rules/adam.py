@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -56,11 +56,14 @@ class Adam(Rule[Moments]):
         return new, moments
 
     def move(self, grads: Weights, memory: Moments, weights: Weights, loss: Tensor) -> Moments:
-        """By torch's fused kernel."""
+        """By torch's fused kernel, which goes along memory: all that belongs to a weight has to lie as it does."""
         if isinstance(self.rate, Mapping):
             return super().move(grads, memory, weights, loss)
-        steps = [memory.step.clone() for _ in weights]
-        w, g, mean, square = (list(part.values()) for part in (weights, grads, memory.mean, memory.square))
+        steps, w = [memory.step.clone() for _ in weights], list(weights.values())
+        g, mean, square = (
+            [_laid(part[name], weight) for name, weight in weights.items()]
+            for part in (grads, memory.mean, memory.square)
+        )
         with torch.no_grad():
             fused(
                 w,
@@ -80,8 +83,8 @@ class Adam(Rule[Moments]):
                 maximize=False,
             )
         if memory.step.device.type == "cpu" and not steps[0] % CLEARED:
-            _clear(memory.mean)
-        return Moments(steps[0], memory.mean, memory.square)
+            _clear(mean)
+        return Moments(steps[0], dict(zip(weights, mean, strict=True)), dict(zip(weights, square, strict=True)))
 
     def _moments(self, grads: Weights, memory: Moments) -> Moments:
         a, b = self.betas
@@ -113,13 +116,18 @@ def adam(
     return Adam(rate, betas=betas, eps=eps, weight_decay=weight_decay, decoupled=decoupled)
 
 
-def _clear(means: Weights) -> None:
+def _laid(values: Tensor, like: Tensor) -> Tensor:
+    """The values as like lies in memory; themselves where they do."""
+    return values if values.stride() == like.stride() else torch.empty_like(like).copy_(values)
+
+
+def _clear(means: Sequence[Tensor]) -> None:
     """Sets to 0 what is on its way to the smallest numbers, where gradients have stopped, as under pixels gone dark.
 
     A mean would stay at some of those numbers for ever (0.9 of the smallest is rounded to the smallest), and a CPU is
     slow on them. They change no weight.
     """
-    for mean in means.values():
+    for mean in means:
         mean.masked_fill_(mean.abs() < torch.finfo(mean.dtype).tiny * 1e8, 0)
 
 

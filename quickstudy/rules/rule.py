@@ -44,7 +44,7 @@ class Rule(nn.Module, ABC, Generic[S]):
     def move(self, grads: Weights, memory: S, weights: Weights, loss: Tensor) -> S:
         """``update`` in place, where nobody differentiates through it: weights and memory are overwritten."""
         new, memory = self.update(grads, memory, weights, loss)
-        torch._foreach_copy_(list(weights.values()), list(new.values()))
+        torch._foreach_copy_(list(weights.values()), [new[name] for name in weights])
         return memory
 
 

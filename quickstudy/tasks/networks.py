@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from quickstudy import tree
+from quickstudy import devices, tree
 from quickstudy.data.pool import Pool
 from quickstudy.rules.rule import Weights
 from quickstudy.tasks.episodes import pictures
@@ -57,15 +57,19 @@ class OfList:
         return tree.stack([tuple(self.batches[place]) for place in places])
 
 
+RESET = ("reset_parameters", "_reset_parameters")  # by which PyTorch's layers draw their first weights
+
+
 class Networks(Losses):
     """The loss of a module on minibatches. A problem's weights are drawn anew: normal of deviation ``spread``, or by
-    the module's own ``reset_parameters``; its buffers stay as they are. The module itself never changes."""
+    its layers' own ``reset_parameters``; its buffers stay as they are. The module itself never changes."""
 
     def __init__(
         self, name: str, net: nn.Module, batches: Batches, *, loss: Loss, spread: float | None, seed: int
     ) -> None:
         if not (shapes := {key: w for key, w in net.named_parameters() if w.requires_grad}):
             raise ValueError(f"{type(net).__name__} has no weights to train")
+        _check(net, spread)
         self.name, self.batches, self.measure, self.spread, self.seed = name, batches, loss, spread, seed
         self.net = copy.deepcopy(net)
         self.shapes = {key: w.shape for key, w in shapes.items()}
@@ -93,8 +97,7 @@ class Networks(Losses):
     def _reset(self, index: int) -> Weights:
         """As the module's layers draw their weights, of (seed, index)."""
         fresh = copy.deepcopy(self.net)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed * 1_000_003 + index)
+        with devices.seeded(self.seed * 1_000_003 + index):
             fresh.apply(_redraw)
         return {key: w.detach() for key, w in fresh.named_parameters() if w.requires_grad}
 
@@ -144,5 +147,20 @@ def _bits(seed: int, index: int, step: int) -> np.random.Philox:
 
 
 def _redraw(module: nn.Module) -> None:
-    if isinstance(module, nn.Linear | nn.modules.conv._ConvNd | nn.Embedding | nn.RNNBase):
-        module.reset_parameters()
+    for name in RESET:
+        if hasattr(module, name):
+            getattr(module, name)()
+
+
+def _check(net: nn.Module, spread: float | None) -> None:
+    """Raises ValueError for what cannot be drawn anew, or trained on stacked minibatches."""
+    for name, part in net.named_modules():
+        told = f"{name or 'the net'} ({type(part).__name__})"
+        if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.training and part.running_mean is not None:
+            raise ValueError(f"{told} keeps running statistics in training; use group or layer norm, or eval()")
+        own = [key for key, w in part.named_parameters(recurse=False) if w.requires_grad]
+        if spread is None and own and not any(hasattr(part, reset) for reset in RESET):
+            raise ValueError(
+                f"{told} has weights {', '.join(own)} and no reset_parameters that would draw them anew; give it one, "
+                "or pass spread="
+            )

@@ -24,11 +24,11 @@ class Sequences:
         self, pool: Pool, way: int, length: int, *, labels: int | None = None, letters: int | None = None, seed: int = 0
     ) -> None:
         _check(pool, way, length, labels)
-        self._places = 0 if letters is None else _places(labels or way, letters)
+        self.classes, self.way = way, way if labels is None else labels  # classes a stream, labels there are
+        self._places = 0 if letters is None else _places(self.way, letters)
         self.letters = letters
         self.pool, self.length, self.seed = pool, length, seed
         self._starts, self._sizes = pool.starts.tolist(), pool.sizes.tolist()
-        self.classes, self.way = way, labels or way  # classes a stream, labels there are
 
     def __getitem__(self, index: int) -> Examples:
         stream = self.batch([index])

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.func import functional_call, jvp
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from quickstudy.nets.importance import evaluating
 
@@ -109,7 +110,7 @@ class Virtual:
     def judge(self, batch: Batch, start: Callable[[Tensor], Tensor] | None = None) -> Judged:
         """The losses of the examples, and the slopes of the clean loss after the virtual step by their weights, at
         those that ``start`` makes of the losses; unless given, at 0, where the step leads nowhere."""
-        with torch.enable_grad():
+        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):  # attention whose derivative has a derivative
             return (self._exactly if self.form == "exact" else self._by_products)(batch, start, self.clean_batch())
 
     def _exactly(self, batch: Batch, start: Callable[[Tensor], Tensor] | None, clean: Batch) -> Judged:
@@ -135,7 +136,8 @@ class Virtual:
                 pair: Any = jvp(lambda weights: self.losses(weights, batch), (fixed,), (along,))
         except NotImplementedError as error:
             raise NotImplementedError(
-                f'a part of the model has no forward-mode derivative ({error}); choose form="exact"'
+                f'a part of the model has no forward-mode derivative ({error}); choose form="exact" (or, for attention '
+                "in eval(), torch.backends.mha.set_fastpath_enabled(False))"
             ) from error
         return Judged(pair[0], -self.rate * pair[1])
 

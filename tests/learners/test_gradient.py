@@ -103,6 +103,18 @@ def test_what_begins_with_none_of_only_stays(task):
     assert small_net.predict(state, task.query.x).shape == (12, 3)
 
 
+def test_a_part_of_the_head_adapts_alone(task):
+    learner = small(only=("head.bias",))
+    stacked = tree.map(lambda leaf: torch.stack([leaf, leaf]), task)
+    state, states = learner.adapt(learner.init(3), task.support), learner.adapt_all(stacked.support, 3)
+    assert set(state.weights) == {"head.bias"}
+    assert state.weights["head.bias"].any()
+    z = learner.features(state, task.query.x)
+    expected = z @ learner.head.start(3, z)["weight"].T + state.weights["head.bias"]
+    torch.testing.assert_close(learner.predict(state, task.query.x), expected)
+    torch.testing.assert_close(learner.predict_all(states, stacked.query.x)[1], expected)
+
+
 def test_a_prefix_ends_at_a_dot():
     assert not small(only=("head", "net.block")).init(3).weights.keys() - {"head.weight", "head.bias"}
 

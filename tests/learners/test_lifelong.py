@@ -263,6 +263,17 @@ def test_synaptic_intelligence_adds_up_its_way(stream):
         torch.testing.assert_close(grown, expected)
 
 
+def test_mas_holds_no_head_of_a_context_to_come(stream):
+    state = lived(learners.mas(base(mask="own")), stream, contexts=1)
+    held = state.past.importance["head.weight"].abs().sum(1) > 0
+    assert held.tolist() == [True] * 2 + [False] * 4
+    learner = learners.mas(base(mask="all"))
+    assert (lived(learner, stream, contexts=1).past.importance["head.weight"].abs().sum(1) > 0).all()
+    unlabelled = learners.mas(base(mask="own"))
+    state = unlabelled.learn_unlabelled(lived(unlabelled, stream, contexts=2), stream.exam(0).x)
+    assert (state.past.importance["head.weight"].abs().sum(1) > 0).tolist() == [True] * 4 + [False] * 2
+
+
 def test_unlabelled_data_grow_the_importance_of_mas(stream):
     learner = learners.mas(base())
     state = lived(learner, stream, contexts=1)

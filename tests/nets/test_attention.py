@@ -37,6 +37,8 @@ def test_zero_vectors_are_like_nothing():
 def test_cosine_does_not_depend_on_lengths():
     a, b = torch.randn(3, 4).double(), torch.randn(2, 4).double()
     torch.testing.assert_close(cosine(1e-3 * a, 1e4 * b), cosine(a, b))
+    torch.testing.assert_close(cosine(1e-30 * a, 1e30 * b), cosine(a, b))
+    torch.testing.assert_close(cosine((1e-30 * a).float(), (1e30 * b).float()), cosine(a, b).float())
 
 
 def test_attend_is_a_sum_of_values_by_softmax_over_what_was_seen():

@@ -5,12 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 
-from quickstudy.nets.fast_weights import FEATURE_MAPS, corrections, dpfp, feature_map, linear_attention, read, write
+from quickstudy.nets.fast_weights import FEATURE_MAPS, corrections, dpfp, feature_map, read, write
 
 
 def sequence(n=12, d=6, k=3, dtype=torch.float32):
     phi = feature_map("dpfp-2")
     return phi(torch.randn(n, d, dtype=dtype)), phi(torch.randn(n, d, dtype=dtype)), torch.randn(n, k, dtype=dtype)
+
+
+def linear_attention(queries, keys, added):
+    """(n, k): what the query of each step reads once its own key, and those before it, were written to nothing."""
+    return (queries @ keys.mT).tril() @ added
 
 
 def test_the_sum_rule_is_causal_linear_attention():

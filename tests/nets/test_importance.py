@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from quickstudy.learners.ewc import fisher
 from quickstudy.learners.mas import sensitivity
@@ -68,7 +69,42 @@ def calibrated():
     return nn.Sequential(nn.Linear(12, 5), middle, nn.ReLU(inplace=True), nn.Dropout(0.3), nn.Linear(5, WAY))
 
 
-NETS = {"convolutional": convolutional, "twice": Twice, "tied": Tied, "grouped": grouped, "calibrated": calibrated}
+class Patches(nn.Module):
+    """A layer that reads more rows than there are examples."""
+
+    def __init__(self):
+        super().__init__()
+        self.each, self.last = nn.Linear(4, 5), nn.Linear(5, WAY)
+
+    def forward(self, x):
+        return self.last(torch.tanh(self.each(x.reshape(-1, 4))).view(len(x), 3, 5).mean(1))
+
+
+def steps_first():
+    """Sequences whose first axis is not that of the examples."""
+
+    class Transformer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.TransformerEncoderLayer(4, 2, dim_feedforward=6, dropout=0.0)
+            self.last = nn.Linear(4, WAY)
+
+        def forward(self, x):
+            with sdpa_kernel(SDPBackend.MATH):
+                return self.last(self.layer(x.view(len(x), 3, 4).transpose(0, 1)).mean(0))
+
+    return Transformer()
+
+
+NETS = {
+    "convolutional": convolutional,
+    "twice": Twice,
+    "tied": Tied,
+    "grouped": grouped,
+    "calibrated": calibrated,
+    "patches": Patches,
+    "steps first": steps_first,
+}
 
 
 @pytest.fixture(params=NETS)
