@@ -139,6 +139,11 @@ class CountsPadding(Sound):
         return super().adapt(state, Examples(support.x, support.y.clamp_min(0)))
 
 
+class StartsAnew(Sound):
+    def adapt(self, state, support):
+        return super().adapt(state, support) if len(support.x) else self.init(len(state.number))
+
+
 class KnowsWay(Sound):
     def predict(self, state, x):
         return super().predict(state, x) * len(state.number)
@@ -263,6 +268,7 @@ def test_a_sound_learner_passes_and_stays_as_it_was(episodes):
         (NanAtFirst, "not finite"),
         (WrongShape, r"answers are \(q, way\)"),
         (CountsPadding, "padding"),
+        (StartsAnew, "a support of no examples"),
         (KnowsWay, "widened from 3 to 5"),
         (Wanders, "mapped over tasks"),
         (Detached, "meta-gradient of embed.linear"),

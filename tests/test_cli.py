@@ -193,6 +193,26 @@ def test_a_learned_head_answers_for_its_own_number_of_classes_alone(pictures, tm
     assert "3-way 1-shot" in call("evaluate", fresh, "--way", 3, "--query", 3, "--tasks", 4).stdout
 
 
+def test_pages_say_of_which_part_the_tasks_are(pictures, tmp_path):
+    asked = ("--data", f"folder:{pictures}", "--way", 3, "--part", "train", "--out")
+    call("compare", "neighbours", "density", "--query", 3, "--tasks", 3, *asked, tmp_path / "tasks.html")
+    call("instances", "neighbours", "--streams", 3, "--length", 5, *asked, tmp_path / "streams.html")
+    for name in ("tasks", "streams"):
+        words = (tmp_path / f"{name}.html").read_text()
+        assert "classes of the training part" in words
+        assert "never seen" not in words
+        assert re.search(r"split, \d+ train classes", words)
+
+
+def test_runs_in_folders_of_the_same_name_are_told_apart(run, tmp_path):
+    folders = [shutil.copytree(run, tmp_path / place / "run") for place in "ab"]
+    page = tmp_path / "page.html"
+    said = call("compare", *folders, "neighbours", "--query", 3, "--tasks", 1, "--json", "--out", page).stdout
+    assert [one["interval95"] for one in json.loads(said)["differences"]] == [None, None]
+    legend = page.read_text().split("<h2>Learning</h2>")[1].split("</ul>")[0]
+    assert all(f"prototypes ({folder})" in legend for folder in folders)
+
+
 def test_a_baseline_needs_no_run(pictures):
     words = call(
         "evaluate", "neighbours", "--data", f"folder:{pictures}", "--way", 3, "--query", 3, "--tasks", 20

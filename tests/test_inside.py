@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,3 +106,15 @@ def test_the_table_says_what_was_measured(pool):
     assert head.startswith("3 classes, 3 labels, 8 streams of 9, chance 33.3 %")
     assert f"{100 * result.estimates(2)[1].mean:.2f} ±" in row
     assert row.endswith("–")  # no class is met nine times
+
+
+def test_guessing_is_among_the_labels_there_are(mann, pool):
+    few, many = (instances(mann, sequences(pool, 3, 9), 8, name="m") for _ in range(2))
+    page = lambda result: inside.by_instance([result], 3, "known classes")  # noqa: E731
+    assert page(few) != page(replace(many, labels=30))
+    assert "3 known classes." in page(few)
+
+
+def test_a_stream_of_one_step_has_no_attention(pool):
+    learner = learners.snail(pool.shape, way=3, width=4, normalization="group", filters=2)
+    assert inside.section(learner, sequences(pool, 3, 1)[0], 3, "s") == ""

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from quickstudy import __main__
+from quickstudy.maps import figure, page
 from quickstudy.maps.picture import load
 
 N = 45
@@ -140,7 +141,25 @@ def test_shipped_weights_are_shown_their_data_or_others(call, refused, features,
     assert "what is drawn" in refused(features, "--data", "mnist")
 
 
-def test_what_cannot_be_drawn_is_refused_in_a_line(refused, features, tmp_path):
+def test_a_map_that_is_there_takes_no_options_that_would_change_nothing(call, refused, features, tmp_path):
+    made = tmp_path / "map.npz"
+    call(features, "--layout", "pca", "--out", made)
+    for option in ("--layout=umap", "--options=neighbours=3", "--data=mnist", "--layer=x", "--limit=5", "--seed=1"):
+        assert "is a map already" in refused(made, *option.split("=", 1)), option
+
+
+def test_paths_may_be_texts(call, features, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    call(features, "--layout", "pca", "--out", "map.npz")
+    made = load("map.npz")
+    page.save("map.html", made)
+    figure.save("map.svg", made)
+    made.save("again.npz")
+    assert {"map.html", "map.svg", "again.npz"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_what_cannot_be_drawn_is_refused_in_a_line(refused, features, pictures, tmp_path):
+    np.savez(tmp_path / "dated.npz", x=np.eye(5), date=np.arange("2020-01-01", "2020-01-06", dtype="datetime64[D]"))
     np.savez(tmp_path / "short.npz", x=np.zeros((5, 2)), y=np.zeros(4))
     np.savez(tmp_path / "without.npz", z=np.zeros(5))
     (tmp_path / "text.txt").write_text("x")
@@ -155,6 +174,9 @@ def test_what_cannot_be_drawn_is_refused_in_a_line(refused, features, tmp_path):
         "a map is": (features, "--out", tmp_path / "map.bmp"),
         "at least 1": (features, "--limit", 0),
         "has been through": (features, "--embedding", "pixels"),
+        "cannot do with perplexity=many": (features, "--options", "perplexity=many"),
+        "through no network": (pictures / "photographs", "--layer", "layer3"),
+        "date": (tmp_path / "dated.npz",),
     }
     for words, arguments in asked.items():
         assert words in refused(*arguments), words

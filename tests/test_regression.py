@@ -8,12 +8,12 @@ import torch
 
 from quickstudy import metrics, rules, tree
 from quickstudy.core import squared_error
-from quickstudy.learners import in_context, least_squares, maml_regressor
+from quickstudy.learners import in_context, least_squares, lstm, maml_regressor, prototypes
 from quickstudy.learners.gradient import Gradient
 from quickstudy.nets.heads import Learned
 from quickstudy.nets.mlp import mlp
 from quickstudy.regression import adaptation, by_examples, constant, errors, stepwise
-from quickstudy.tasks import arithmetic, linear, sines
+from quickstudy.tasks import arithmetic, episodes, linear, sines
 
 EXAM = sines(5, 20, seed=3)
 
@@ -99,3 +99,16 @@ def test_another_score_can_stand_for_the_error():
     found = by_examples(mine, exam, 4, score=lambda said, y: (said.argmax(-1) == y).double().mean())
     right = mine(exam[2].support, exam[2].query.x, 10).argmax(1) == exam[2].query.y
     assert found.of_tasks[2, 3] == pytest.approx(float(right.double().mean()))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: prototypes((1, 16, 16), width=4, normalization="group"),
+        lambda: lstm((1, 16, 16), way=3, hidden=4),
+    ],
+)
+def test_learners_of_pictures_are_read_example_by_example(make, pool):
+    drawn = episodes(pool, 3, 1, 2)
+    found = by_examples(make(), drawn, 2, score=lambda said, y: (said.argmax(-1) == y).double().mean())
+    assert found.of_tasks.shape == (2, 4)

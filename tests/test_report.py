@@ -370,3 +370,9 @@ def test_the_reliability_diagram_counts_every_answer(evaluations):
     e = evaluations[1]
     drawn = charts.reliability(e.confidence, e.right, 0, "x")
     assert sum(int(n) for n in re.findall(r"<title>(\d+) answers", drawn)) == e.right.size
+
+
+def test_small_numbers_keep_their_digits():
+    curve = [(0.0, 0.0009), (10.0, 0.0002)]
+    words = Page(charts.lines({0: curve}, what="loss", describe="d")).words
+    assert all(tick in words for tick in ("0.0002", "0.0004", "0.0006", "0.0008", "0.001"))

@@ -248,6 +248,11 @@ class MixesTasksOnTheWayBack(Sound):
         return {name: 2 * w - w.detach() for name, w in new.items()}, memory
 
 
+class MovesTwice(Sound):
+    def move(self, grads, memory, weights, loss):
+        return super().move(grads, super().move(grads, memory, weights, loss), weights, loss)
+
+
 def test_a_sound_rule_passes_and_stays_as_it_was():
     rule, weights = Sound(), given()
     before = tree.map(torch.clone, {"rule": dict(rule.state_dict()), "weights": weights})
@@ -287,6 +292,7 @@ def test_a_detached_rule_that_says_so_passes():
         (MapsWrongGradients, "the meta-gradients of .* mapped over tasks"),
         (MixesTasks, "what update_all and a loop make of"),
         (MixesTasksOnTheWayBack, "through update_all and through a loop"),
+        (MovesTwice, "what move and update make of"),
     ],
 )
 def test_a_fault_is_named(rule, says):

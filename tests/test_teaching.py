@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import resource
 import subprocess
 import sys
 
@@ -11,7 +13,7 @@ import pytest
 from PIL import Image
 
 from quickstudy import __main__, storage
-from quickstudy.estimator import modelfile, shipped
+from quickstudy.estimator import FewShotClassifier, modelfile, shipped
 
 OWN = ("--learner", "neighbours", "--size", 20)
 
@@ -236,3 +238,60 @@ def test_names_with_newlines_and_other_alphabets(run, model, tmp_path):
     (line,) = run("predict", model, tmp_path / "日本\n語.png").splitlines()
     assert "日本\\n語.png" in line
     assert "ärger\\nline" in line
+
+
+def test_what_was_taught_in_python_keeps_its_place_among_the_files(run, folder, model, tmp_path):
+    write(tmp_path / "more" / "bar" / "9.png", 1, 0)  # a cross that is called a bar
+    FewShotClassifier.load(model).save(tmp_path / "again.qs")
+    assert run("teach", tmp_path / "again.qs", tmp_path / "more") == run(
+        "teach", model, tmp_path / "more", "--out", tmp_path / "again.qs"
+    ).replace("m.qs", "again.qs")
+    assert "look again: bar/9.png" in run("inspect", tmp_path / "again.qs")
+
+
+def test_litter_and_notes_beside_pictures_are_passed_over(run, model, folder, tmp_path):
+    write(tmp_path / "inbox" / "a.png", 0, 0)
+    (tmp_path / "inbox" / "Thumbs.db").write_bytes(b"no picture")
+    assert run("predict", model, tmp_path / "inbox").count("\n") == 1
+    (folder / "README.md").write_text("notes")
+    assert run("predict", model, folder).count("\n") == 9
+    (tmp_path / "inbox" / "older").mkdir()
+    assert run("predict", model, tmp_path / "inbox").count("\n") == 1
+
+
+def test_a_strip_takes_no_square_of_its_length(run, model, tmp_path):
+    Image.new("L", (60_000, 1), 255).save(tmp_path / "strip.png")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    run("predict", model, tmp_path / "strip.png")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**20  # kB: a square would take ten times this
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(np.int32, 255), (np.int32, 65535), (np.float32, 255), (np.float32, 1)])
+def test_wide_numbers_are_read_in_their_unit(run, model, tmp_path, dtype, most):
+    Image.fromarray(page(1, 0)).save(tmp_path / "plain.png")
+    wide = (page(1, 0).astype(np.float64) / 255 * most).astype(dtype)
+    Image.fromarray(wide).save(tmp_path / "wide.tif")
+    plain, wide = (run("predict", model, tmp_path / name).split("\t")[1:] for name in ("plain.png", "wide.tif"))
+    assert plain == wide
+
+
+def test_numbers_below_nothing_are_refused(run, model, tmp_path):
+    Image.fromarray(np.full((9, 9), -3, np.int32)).save(tmp_path / "a.tif")
+    assert "pixels from -3 to" in run("predict", model, tmp_path / "a.tif", ok=False)
+
+
+def test_a_model_is_written_as_other_files_are(run, folder, model, tmp_path):
+    mask = os.umask(0o077)
+    try:
+        run("fit", folder, "--out", tmp_path / "private.qs", *OWN)
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "private.qs").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "link.qs").symlink_to(model)
+    before = model.read_bytes()
+    write(tmp_path / "more" / "bar" / "9.png", 0, 1)
+    run("teach", tmp_path / "link.qs", tmp_path / "more")
+    assert (tmp_path / "link.qs").is_symlink()
+    assert model.read_bytes() != before
+    os.mkfifo(tmp_path / "pipe.qs")
+    assert "no regular file" in run("fit", folder, "--out", tmp_path / "pipe.qs", *OWN, ok=False)

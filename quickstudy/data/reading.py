@@ -41,7 +41,8 @@ def prepared(picture: Image.Image, size: int) -> Tensor:
 
     upright = ImageOps.exif_transpose(picture)
     if max(upright.size) > LONGEST:  # a square around a strip would take far more memory than the strip
-        upright = ImageOps.contain(upright, (LONGEST, LONGEST))
+        width, height = (max(1, side * LONGEST // max(upright.size)) for side in upright.size)
+        upright = upright.resize((width, height))
     return tensor(resized(_square(_colour(upright)), size))
 
 

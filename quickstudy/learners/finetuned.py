@@ -33,7 +33,7 @@ class FineTuned(Learner[Tuned]):
         if not any(True for _ in reader.embed.parameters()):
             raise ValueError(f"{type(reader.embed).__name__} has no weights to fine-tune")
         self.reader, self.rule, self.steps = reader, rule, steps
-        self.ordered = reader.ordered
+        self.ordered, self.padded = reader.ordered, reader.padded
         self._tuner()  # refuses what it cannot take
 
     def init(self, way: int) -> Tuned:

@@ -77,3 +77,16 @@ def test_changed_bytes_inside_are_noticed(tmp_path: Path):
     path.write_bytes(data)
     with pytest.raises(FileProblem, match="damaged"):
         list(zip_members(path, ".png"))
+
+
+def test_changed_bytes_in_a_compressed_tar_are_noticed(tmp_path: Path):
+    path = tmp_path / "a.tar.gz"
+    with tarfile.open(path, "w:gz", compresslevel=0) as archive:
+        info = tarfile.TarInfo("a.png")
+        info.size = 5000
+        archive.addfile(info, io.BytesIO(random.Random(0).randbytes(5000)))
+    data = bytearray(path.read_bytes())
+    data[3000] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(FileProblem, match=r"a\.tar\.gz is damaged"):
+        list(tar_members(path, ".png"))

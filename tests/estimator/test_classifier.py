@@ -221,3 +221,55 @@ def test_one_class_is_refused_by_fit_and_taken_by_partial_fit():
     made = FewShotClassifier().partial_fit(np.ones((3, 2)), ["a"] * 3)
     assert list(made.predict(np.zeros((1, 2)))) == ["a"]
     assert np.isnan(made.leave_one_out_accuracy_)
+
+
+def test_one_second_example_does_not_turn_everything_away(drawings, asked):
+    """Of two answers nothing can be told about the rarest twentieth: what suited other classes still counts."""
+    x, y = drawings
+    made = FewShotClassifier(reject=0.05).fit(np.concatenate([x[::4], x[:1]]), np.append(y[::4], y[0]))
+    assert len(made.taught_.measured.novelty) == 2
+    assert (made.predict(x) == "unknown").mean() < 0.5
+    usual = FewShotClassifier(reject=0.05).fit(x[::4], y[::4]).taught_.threshold(0.05)
+    assert made.taught_.threshold(0.05) == pytest.approx(usual, rel=0.1)
+
+
+def test_pictures_in_memory_are_set_upright_as_files_are(drawings, tmp_path):
+    made = FewShotClassifier("neighbours").fit(*drawings)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    picture = Image.fromarray(drawings[0][3])
+    picture.save(tmp_path / "turned.jpg", exif=exif, quality=100)
+    with Image.open(tmp_path / "turned.jpg") as opened:
+        of_memory = made.predict_proba([opened])
+    np.testing.assert_array_equal(of_memory, made.predict_proba([tmp_path / "turned.jpg"]))
+
+
+def test_what_cannot_be_learned_leaves_what_was_learned(drawings, tmp_path):
+    x, y = drawings
+    made = FewShotClassifier("neighbours", reject=0.05).fit(x, y)
+    before = made.predict_proba(x)
+    with pytest.raises(FileProblem, match="does not exist"):
+        made.fit([tmp_path / "a.png"] * 2, ["a", "b"])
+    with pytest.raises(ValueError, match="rename the class"):
+        made.partial_fit(x[:1], ["unknown"])
+    np.testing.assert_array_equal(made.predict_proba(x), before)
+    assert "unknown" not in made.classes_
+
+
+def test_a_run_s_path_is_kept_in_the_file(drawings, tmp_path):
+    made = FewShotClassifier("neighbours").fit(*drawings)
+    made.learner = tmp_path / "run"
+    made.save(tmp_path / "m.qs")
+    assert FewShotClassifier.load(tmp_path / "m.qs").learner == str(tmp_path / "run")
+
+
+def test_vectors_are_asked_of_what_learned_vectors(tmp_path):
+    made = FewShotClassifier().fit(*IRIS)
+    with pytest.raises(ValueError, match="vectors of 4 features, and these are pictures"):
+        made.predict([tmp_path / "a.png"])
+
+
+def test_a_size_that_no_picture_has_is_refused(drawings):
+    for size in (0, -5):
+        with pytest.raises(ValueError, match="size is the side"):
+            FewShotClassifier("neighbours", size=size).fit(*drawings)

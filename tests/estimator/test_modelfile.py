@@ -93,3 +93,26 @@ def test_a_file_says_what_it_holds(model):
     assert about["recipe"]["looks"]["shape"] == [4]
     assert {"quickstudy", "torch", "format"} <= about.keys()
     assert json.loads(json.dumps(about)) == about
+
+
+@pytest.mark.parametrize("changed", [{"names": ["a", "b", "c"]}, {"counts": [1, 2, 3]}, {"more": {"reject": 0.9}}])
+def test_a_header_changed_by_hand_is_noticed(changed, model):
+    data = model.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    told = json.loads(header["__metadata__"]["quickstudy"])
+    told["meta"] |= changed
+    header["__metadata__"]["quickstudy"] = json.dumps(told)
+    text = json.dumps(header).encode()
+    model.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + size :])
+    with pytest.raises(FileProblem, match=r"damaged or incomplete \('meta_sha256'\)"):
+        FewShotClassifier.load(model)
+
+
+@pytest.mark.parametrize("lacking", ["recipe", "names", "measured", "more"])
+def test_a_file_that_lacks_a_part_is_named(lacking, model):
+    tensors, about = storage.load_tensors(model)
+    del about[lacking]
+    storage.save_tensors(model, tensors, about)
+    with pytest.raises(FileProblem, match=rf"was changed \(KeyError\('{lacking}'\)\); make it anew"):
+        FewShotClassifier.load(model)

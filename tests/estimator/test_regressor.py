@@ -52,6 +52,14 @@ def test_another_number_of_features_is_refused():
         made.partial_fit(np.ones((3, 2)), np.ones(3))
 
 
+def test_another_number_of_targets_is_refused():
+    x, y = points(5)
+    both = np.column_stack([y, -10 * y])
+    for first, then in ((y, both), (both, y)):
+        with pytest.raises(ValueError, match=r"has \d targets?, got \d"):
+            FewShotRegressor(steps=5).fit(x, first).partial_fit(x, then)
+
+
 @pytest.mark.parametrize("own", [False, True])
 def test_a_file_holds_all_that_was_learned(own, tmp_path):
     learner = maml_regressor((2,), widths=(4,), way=3, rate=0.01) if own else None

@@ -69,3 +69,10 @@ def test_what_it_cannot_read_is_refused():
         learner.init(2)
     with pytest.raises(ValueError, match="longer than the 8 that this net has places for"):
         learner.adapt(learner.init(1), tasks.linear(3, 5, 1)[0].support)
+
+
+def test_a_target_that_is_not_there_is_read_as_a_number():
+    learner = in_context(3, length=12, width=8, layers=1)
+    x, y = torch.randn(4, 3), torch.randn(4, 1)
+    y[1] = torch.nan
+    assert learner(Examples(x, y), x, 1).isfinite().all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import numpy as np
@@ -129,3 +130,28 @@ def test_layers_that_give_no_row_for_each_example_are_refused(pictures):
             features(Odd(), layer, pictures)
     with pytest.raises(ValueError, match="at least one example"):
         features(nn.Flatten(), "", pictures[:0])
+
+
+def test_layers_in_place_that_follow_change_nothing():
+    net, x = nn.Sequential(nn.Linear(3, 4), nn.ReLU(inplace=True), nn.Linear(4, 2)), torch.randn(20, 3)
+    with torch.no_grad():
+        np.testing.assert_allclose(features(net, "0", x), net[0](x), rtol=1e-6)
+
+
+def test_batches_are_written_one_by_one(tmp_path, monkeypatch):
+    rows = importlib.import_module("quickstudy.maps.features")
+    written, made = [], rows._rows
+
+    def counted(*arguments):
+        for part in made(*arguments):
+            yield part
+            written.append(len(part))  # asked for the next: this one has been taken
+
+    class File(np.ndarray):
+        def __setitem__(self, place, part):
+            assert sum(written) == place.start
+            super().__setitem__(place, part)
+
+    monkeypatch.setattr(rows, "_rows", counted)
+    monkeypatch.setattr(rows, "_room", lambda shape, dtype: np.empty(shape, dtype).view(File))
+    features(nn.Linear(3, 4), "", torch.randn(20, 3), batch=6)

@@ -100,6 +100,11 @@ def test_auto_is_exact_where_it_can_be():
     np.testing.assert_array_equal(assign(points), assign(points, method="exact"))
 
 
+def test_auto_is_not_exact_where_cells_are_far_more_than_points(monkeypatch):
+    monkeypatch.setattr(grid, "_exact", None)  # would be called
+    assert len(assign(cloud(1500), (1500, 1000))) == 1500
+
+
 def test_one_point_and_few_points_of_many_cells():
     assert assign([[3.0, 4.0]]).tolist() == [[0, 0]]
     cells = assign([[0, 0], [1, 1.0]], (50, 50), method="tiled")

@@ -21,6 +21,19 @@ from quickstudy.storage import save_tensors
 
 SMALL = {"steps": 20, "widths": (16,)}
 NET = {"steps": 600, "batch": 256, "widths": (64, 64), "rate": 5e-3}
+
+
+class Logarithm(nn.Module):
+    """Whose places are no numbers, though its weights are."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(64, 2)
+
+    def forward(self, x):
+        return (-self.layer(x).square() - 1).log()
+
+
 MOVES = "a new point is placed beside old ones; what is old has its place, and the order of the old ones is their own"
 
 
@@ -140,6 +153,34 @@ def test_what_cannot_be_laid_out_is_refused(layout):
 def test_options_that_mean_nothing_are_refused(layout, said, digits):
     with pytest.raises(ValueError, match=said):
         layout.fit(digits[0][:20])
+
+
+@pytest.mark.parametrize(
+    "layout", [Tailored(rate=1e30, **SMALL), ParametricTSNE(rate=1e30, **SMALL), Tailored(net=Logarithm(), **SMALL)]
+)
+def test_places_that_are_no_numbers_are_refused(layout, digits):
+    with pytest.raises(ArithmeticError, match="rate"):
+        layout.fit(digits[0][:40])
+
+
+def test_labels_that_are_none_are_refused(digits):
+    with pytest.raises(ValueError, match="all of these are -1"):
+        Tailored(classification=1).fit(digits[0][:20], np.full(20, -1))
+
+
+def test_options_of_numpy_are_kept_in_the_file(digits, tmp_path):
+    x, y = digits[0][:40], digits[1][:40]
+    TSNE(perplexity=np.int64(5)).fit(x).save(tmp_path / "tsne")
+    assert TSNE.load(tmp_path / "tsne").perplexity == 5
+    fitted = Tailored(classification=np.float32(1), **SMALL).fit(x, y)
+    fitted.save(tmp_path / "tailored")
+    np.testing.assert_array_equal(Tailored.load(tmp_path / "tailored").predict(x), fitted.predict(x))
+
+
+def test_a_net_of_one_s_own_that_was_not_given_is_asked_for(digits, tmp_path):
+    ParametricTSNE(net=nn.Linear(64, 2), steps=2).fit(digits[0][:40]).save(tmp_path / "layout")
+    with pytest.raises(FileProblem, match="net="):
+        ParametricTSNE.load(tmp_path / "layout")
 
 
 def test_a_constant_column_is_harmless(digits):

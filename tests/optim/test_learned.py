@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 from quickstudy import rules
+from quickstudy.files import FileProblem
 from quickstudy.optim import LearnedOptimizer, learned
+from quickstudy.storage import save_tensors
 
 
 def net():
@@ -171,3 +173,46 @@ def test_what_it_cannot_move_is_refused(rule):
         LearnedOptimizer([torch.zeros(2, dtype=torch.bfloat16, requires_grad=True)], rule)
     with pytest.raises(ValueError, match="fallback positive"):
         LearnedOptimizer(net().parameters(), rule, fallback=0.0)
+
+
+def test_double_precision_is_moved_in_double_precision(rule):
+    model, twin = net().double(), net()
+    optimizers = [LearnedOptimizer(one.parameters(), rule) for one in (model, twin)]
+    for _ in range(3):
+        for one, optimizer, x in zip((model, twin), optimizers, (X.double(), X), strict=True):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(one(x), Y).backward()
+            optimizer.step()
+    for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True):
+        assert ours.dtype == torch.float64
+        torch.testing.assert_close(ours.float(), theirs, rtol=1e-4, atol=1e-5)
+    assert next(rule.parameters()).dtype == torch.float32
+
+
+def test_a_copy_goes_on(rule):
+    model = net()
+    optimizer = LearnedOptimizer(model.parameters(), rule)
+    descend(model, optimizer, 3)
+    twin, copied = copy.deepcopy((model, optimizer))
+    assert descend(model, optimizer, 3) == descend(twin, copied, 3)
+
+
+def test_making_one_leaves_the_random_numbers_of_others_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    LearnedOptimizer(net_without_a_seed())
+    assert torch.equal(torch.rand(3), expected)
+
+
+def net_without_a_seed():
+    return [nn.Parameter(torch.zeros(3))]
+
+
+def test_what_holds_no_learned_optimizer_is_named(tmp_path, monkeypatch):
+    save_tensors(tmp_path / "weights.safetensors", {"a": torch.ones(2)}, {})
+    with pytest.raises(FileProblem, match="holds no learned optimizer"):
+        LearnedOptimizer(net_without_a_seed(), tmp_path / "weights.safetensors")
+    (tmp_path / "rnnprop").mkdir()
+    monkeypatch.chdir(tmp_path)
+    LearnedOptimizer(net_without_a_seed())  # the package's, whatever lies here

@@ -96,6 +96,34 @@ def test_any_module_is_trained_without_being_rewritten(normalized):
     assert all(torch.equal(p, before[name]) for name, p in net.state_dict().items())
 
 
+def _cells():
+    return nn.ModuleList([nn.LSTMCell(3, 3), nn.MultiheadAttention(4, 2), nn.GRU(2, 2), nn.Embedding(3, 2)])
+
+
+def test_first_weights_are_drawn_anew_in_layers_of_any_kind():
+    losses = networks(_cells(), [(torch.zeros(2, 1), torch.zeros(2, 1))])
+    one, two = (losses.start(losses.batch([index])) for index in (0, 1))
+    constant = {name for name, w in _cells().named_parameters() if not w.detach().std() > 0}
+    assert {name for name in one if torch.equal(one[name], two[name])} == constant
+    assert "1.in_proj_weight" not in constant
+
+
+def test_what_cannot_be_drawn_anew_or_stacked_is_refused():
+    batches = [(torch.zeros(2, 2), torch.zeros(2, 2))]
+    with pytest.raises(ValueError, match=r"0 \(Own\) has weights scale and no reset_parameters"):
+        networks(nn.Sequential(Own()), batches)
+    networks(nn.Sequential(Own()), batches, spread=0.1)
+    with pytest.raises(ValueError, match="keeps running statistics in training"):
+        networks(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)), batches)
+    networks(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)).eval(), batches)
+
+
+class Own(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+
+
 def _asked(layer):
     if isinstance(layer, nn.BatchNorm1d):
         return layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats

@@ -346,3 +346,23 @@ def test_wrong_labels_come_to_weigh_less(name):
             if epoch >= 2:
                 kept[index] += weigh.last
     assert float(kept[~wrong].mean()) > 1.5 * float(kept[wrong].mean())
+
+
+class Attention(nn.Module):
+    """A net that has no batch, but attention."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.TransformerEncoderLayer(3, 1, dim_feedforward=5, dropout=0.0, batch_first=True)
+        self.last = nn.Linear(3, 4)
+
+    def forward(self, x):
+        return self.last(self.layer(x.view(len(x), 2, 3)).mean(1))
+
+
+@forms
+def test_models_with_attention_are_weighed(form):
+    model, batch, clean = Attention().double(), examples(0), examples(1)
+    found = weighting.reweight(model, clean, rate=RATE, form=form).virtual.judge(batch)
+    expected = differences(model, torch.zeros(7, dtype=torch.double), batch, clean)
+    torch.testing.assert_close(found.slopes, expected, rtol=1e-4, atol=1e-7)
