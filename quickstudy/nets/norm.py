@@ -170,9 +170,9 @@ def _settle(norm: BatchNorm) -> None:
 
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """(channels,) mean and biased variance, at least in single precision; 0 and 1 of no examples."""
-    if not len(x):
-        return x.new_zeros(x.shape[1]), x.new_ones(x.shape[1])
     wide = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+    if not len(x):
+        return wide.new_zeros(x.shape[1]), wide.new_ones(x.shape[1])
     axes = (0, *range(2, x.dim()))
     mean = wide.mean(axes, keepdim=True)
     return mean.view(-1), (wide - mean).square().mean(axes)
