@@ -50,7 +50,8 @@ class LifeCell(AnyCell):
         asked = self._chosen(self.life(seed, scale), runs, progress)
         learner, state, stream, history = asked.go(runs / self.table / self.stamp(seed, scale), progress=progress)
         exams = [right(learner, state, stream, number) for number in range(len(stream))]
-        done = Progress(step=asked.steps * len(stream), seconds=sum(history.seconds))
+        steps = 0 if asked.reads else asked.steps * len(stream)
+        done = Progress(step=steps, seconds=sum(history.seconds))
         first = self.life(0, scale).contexts()  # seeds differ in it, and count together
         return Scores(every_context(exams), learner.transductive, first.sha256, done)
 
