@@ -54,6 +54,8 @@ def test_what_stays_was_there_with_its_label():
 
 def test_a_budget_is_in_bytes():
     part = Examples(torch.rand(50, 3, 4).mul(255).round() / 255, torch.arange(50) % 5)
+    with pytest.raises(ValueError, match="a budget of 10 bytes holds no example of"):
+        filled(Exact(budget=10), [part])
     state = filled(Exact(budget=500), [part])
     assert state.x.dtype == torch.uint8
     used = sum(leaf.numel() * leaf.element_size() for leaf in state)
