@@ -326,7 +326,7 @@ def test_a_reader_is_trained_before_its_life(pools, tmp_path, monkeypatch):
     cell = matching(TABLES["omniglot-alphabets"], "prototypes")[0]
     asked = replace(cell.asked, stream="split-omniglot", each=4)
     small = replace(cell, asked=asked, reader=replace(ASKED, shot=1))
-    monkeypatch.setattr("quickstudy.lives._pools", lambda *_: streams.halves(pools.test, 5))
+    monkeypatch.setattr("quickstudy.lives._pools", lambda *_, **__: streams.halves(pools.test, 5))
     options = {"scale": 1.0, "tasks": 2, "runs": tmp_path}
     run_seed(small, 0, progress=False, **options)
     found = gather(small, 1, command="c", **options)

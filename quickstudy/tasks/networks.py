@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from quickstudy import devices, tree
+from quickstudy import tree
 from quickstudy.data.pool import Pool
 from quickstudy.rules.rule import Weights
 from quickstudy.tasks.episodes import pictures
@@ -97,7 +97,8 @@ class Networks(Losses):
     def _reset(self, index: int) -> Weights:
         """As the module's layers draw their weights, of (seed, index)."""
         fresh = copy.deepcopy(self.net)
-        with devices.seeded(self.seed * 1_000_003 + index):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed * 1_000_003 + index)
             fresh.apply(_redraw)
         return {key: w.detach() for key, w in fresh.named_parameters() if w.requires_grad}
 
