@@ -75,7 +75,10 @@ class InContext(Learner[Prompt]):
 
     def _steps(self, support: Examples) -> Tensor:
         """(..., 2n, width) of the examples (..., n, inputs)."""
-        y = support.y.masked_fill(support.y.isnan(), 0.0) if self.values else one_hot(support.y, self.way, support.x.dtype)
+        if self.values:
+            y = support.y.masked_fill(support.y.isnan(), 0.0)
+        else:
+            y = one_hot(support.y, self.way, support.x.dtype)
         return torch.stack([self.of_x(support.x), self.of_y(y)], -2).flatten(-3, -2)
 
 

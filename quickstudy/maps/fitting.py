@@ -63,7 +63,8 @@ def descend(net: nn.Module, loss: Callable[[], Tensor], *, steps: int, rate: flo
         found = loss()
         adam.step(torch.autograd.grad(found, weights), step / steps, found)
         if (step % 100 == 0 or step == steps - 1) and not bool(found.isfinite()):
-            raise ArithmeticError(f"the loss is {float(found.detach())} after {step} steps; use a smaller rate than {rate}")
+            lost = float(found.detach())
+            raise ArithmeticError(f"the loss is {lost} after {step} steps; use a smaller rate than {rate}")
     net.eval()
     if not all(bool(w.isfinite().all()) for w in weights):
         raise ArithmeticError(f"the weights are no numbers after {steps} steps; use a smaller rate than {rate}")
