@@ -206,7 +206,7 @@ def from_run(run: Run) -> Experiment:
         raise FileProblem(f"{run.path} holds no learner that was meta-trained; quickstudy train LEARNER makes one")
     try:
         asked = Experiment(**run.config["experiment"])
-        check_kinds(asked)
+        check_types(asked)
         return asked
     except TypeError as error:
         raise FileProblem(f"{run.path / 'config.json'} is damaged: {error}; train anew") from error
@@ -239,7 +239,7 @@ def classes(run: Run, splits: Splits) -> int:
     return run.config.get("classes", len(splits.train))
 
 
-def check_kinds(asked: Any) -> None:
+def check_types(asked: Any) -> None:
     """Raises TypeError where a field of a dataclass holds what its annotation does not allow; what lists and mappings
     hold is not looked at."""
     for name, kind in get_type_hints(type(asked)).items():

@@ -13,7 +13,7 @@ from typing import Any
 from quickstudy import data, devices, experiment, learners
 from quickstudy.core import Learner
 from quickstudy.data import Pool
-from quickstudy.experiment import check_kinds, check_seed, versions
+from quickstudy.experiment import check_seed, check_types, versions
 from quickstudy.files import FileProblem
 from quickstudy.lifelong import History, Watch, live
 from quickstudy.storage import Run, digest
@@ -198,7 +198,7 @@ def from_run(run: Run) -> Lifelong:
     try:
         plain = run.config["lifelong"]
         asked = Lifelong(**plain | {"widths": tuple(plain["widths"])})
-        check_kinds(asked)
+        check_types(asked)
         return asked
     except (KeyError, TypeError) as error:
         raise FileProblem(f"{run.path / 'config.json'} is that of no life: {error}") from error

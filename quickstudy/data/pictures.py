@@ -6,7 +6,8 @@ import io
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import numpy as np
 import torch
@@ -23,12 +24,26 @@ A = TypeVar("A")
 
 def decode(data: bytes, mode: str, where: str) -> Image.Image:
     """The picture in Pillow's ``mode`` ("L" or "RGB"). Raises FileProblem that names ``where`` for a damaged one."""
+    try:
+        return opened(io.BytesIO(data)).convert(mode)
+    except ValueError as error:
+        raise FileProblem(f"{where} is no picture that can be read ({error}); get the file again") from error
+
+
+def opened(source: Path | BinaryIO) -> Image.Image:
+    """A picture with its pixels. Raises ValueError where there is none, of everything that Pillow's decoders raise on
+    damaged files; what is done with the pixels afterwards raises its own."""
     from PIL import Image
 
     try:
-        return Image.open(io.BytesIO(data)).convert(mode)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise FileProblem(f"{where} is no picture that can be read ({error}); get the file again") from error
+        with Image.open(source) as picture:
+            if picture.format == "EPS":  # Pillow would run Ghostscript on it
+                raise ValueError("PostScript is a program; save it as PNG")
+            picture.load()
+            picture.getexif()  # how it is turned: kept with the picture, read from the file
+            return picture
+    except Exception as error:
+        raise ValueError(str(error)) from error
 
 
 def resized(picture: Image.Image, size: int) -> Image.Image:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quickstudy.data.pictures import resized, tensor
+from quickstudy.data.pictures import opened, resized, tensor
 from quickstudy.files import FileProblem
 
 if TYPE_CHECKING:
@@ -24,14 +24,9 @@ LONGEST = 8192  # pixels of a side
 
 def read(file: Path, size: int) -> Tensor:
     """(3, size, size) uint8. Raises FileProblem, naming it, for a file that is no picture or damaged."""
-    from PIL import Image
-
     try:
-        with Image.open(file) as picture:
-            if picture.format == "EPS":  # Pillow would run Ghostscript on it
-                raise ValueError("PostScript is a program; save it as PNG")
-            return prepared(picture, size)
-    except Exception as error:  # Pillow's decoders raise of everything on damaged files
+        return prepared(opened(file), size)
+    except ValueError as error:
         raise FileProblem(f"{file} is no picture that can be read ({error}); replace or remove it") from error
 
 

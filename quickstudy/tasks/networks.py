@@ -148,9 +148,13 @@ def _bits(seed: int, index: int, step: int) -> np.random.Philox:
 
 
 def _redraw(module: nn.Module) -> None:
-    for name in RESET:
-        if hasattr(module, name):
-            getattr(module, name)()
+    for reset in _resets(module):
+        reset()
+
+
+def _resets(module: nn.Module) -> list[Callable[[], None]]:
+    """By which the layer draws its own first weights; none where it has no such method."""
+    return [getattr(module, name) for name in RESET if hasattr(module, name)]
 
 
 def _check(net: nn.Module, spread: float | None) -> None:
@@ -160,7 +164,7 @@ def _check(net: nn.Module, spread: float | None) -> None:
         if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.training and part.running_mean is not None:
             raise ValueError(f"{told} keeps running statistics in training; use group or layer norm, or eval()")
         own = [key for key, w in part.named_parameters(recurse=False) if w.requires_grad]
-        if spread is None and own and not any(hasattr(part, reset) for reset in RESET):
+        if spread is None and own and not _resets(part):
             raise ValueError(
                 f"{told} has weights {', '.join(own)} and no reset_parameters that would draw them anew; give it one, "
                 "or pass spread="
