@@ -20,6 +20,7 @@ from quickstudy.core import Examples, Learner
 from quickstudy.learners.generative import Generated
 from quickstudy.learners.memory import Stored
 from quickstudy.learners.stepwise import StepObjective, Stepwise
+from quickstudy.recalled import Recalled
 from quickstudy.rules.rule import Weights
 from quickstudy.storage import Run
 from quickstudy.tasks import Stream
@@ -71,9 +72,9 @@ def live(
             if watch is not None:
                 watch(learner, stream, 0, state)
         for number in range(len(history.accuracy) - 1, len(stream)):
-            begun = time.monotonic()
+            begun = _clock(learner)
             state = _learned(learner, state, stream, number, progress)
-            history.seconds.append(time.monotonic() - begun)
+            history.seconds.append(_clock(learner) - begun)
             history.nbytes.append(tree.nbytes(state))
             history.examples.append(stored(state))
             history.accuracy.append(exams(learner, state, stream))
@@ -84,6 +85,11 @@ def live(
     if run is not None:
         run.finish({}, dataclasses.asdict(history) | {"measures": history.measures()})
     return state, history
+
+
+def _clock(learner: Learner[S]) -> float:
+    """In seconds, as if nothing had been recalled."""
+    return time.monotonic() + sum(module.spared for module in learner.modules() if isinstance(module, Recalled))
 
 
 def _learned(learner: Learner[S], state: S, stream: Stream, number: int, progress: bool) -> S:

@@ -16,6 +16,7 @@ from quickstudy.data import Pool
 from quickstudy.experiment import check_seed, check_types, versions
 from quickstudy.files import FileProblem
 from quickstudy.lifelong import History, Watch, live
+from quickstudy.recalled import recalling
 from quickstudy.storage import Run, digest
 from quickstudy.tasks import Stream, streams
 
@@ -140,11 +141,19 @@ class Lifelong:
         return getattr(self, key) != getattr(Lifelong, key)
 
     def go(
-        self, folder: Path | str, *, watch: Watch | None = None, progress: bool = False
+        self,
+        folder: Path | str,
+        *,
+        watch: Watch | None = None,
+        progress: bool = False,
+        generators: Path | None = None,
     ) -> tuple[Learner, Any, Stream, History]:
-        """Lives into the folder, or goes on with what it holds."""
+        """Lives into the folder, or goes on with what it holds. ``generators`` is a folder for what other lives can
+        recall."""
         folder, stream = Path(folder), self.contexts()
         learner = self.build(stream)
+        if generators is not None:
+            recalling(learner, generators)
         which = {
             "stream_sha256": stream.sha256,
             "pictures_sha256": digest({"train": stream.train.images, "test": stream.test.images}),

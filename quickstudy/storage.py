@@ -22,7 +22,7 @@ from quickstudy import __version__
 from quickstudy.files import FileProblem, atomic, write
 
 FORMAT = 1  # of run folders; raised when an older reader would misread a newer folder
-SUMS = "sums"  # in a checkpoint: what the order of sums depends on, on one machine
+SUMS = "sums"  # in a checkpoint
 
 
 class Run:
@@ -76,7 +76,7 @@ class Run:
         return self._checkpoint.exists()
 
     def save_checkpoint(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-        save_tensors(self._checkpoint, tensors, {**meta, SUMS: _sums()})
+        save_tensors(self._checkpoint, tensors, {**meta, SUMS: sums()})
 
     def load_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """What was saved last, or None before the first time. Warns where a run that has not ended would go on with
@@ -84,7 +84,7 @@ class Run:
         if not self.begun:
             return None
         tensors, meta = load_tensors(self._checkpoint)
-        before, now = meta.pop(SUMS, _sums()), _sums()
+        before, now = meta.pop(SUMS, sums()), sums()
         if before != now and not self.finished:
             warnings.warn(
                 f"{self.path} was saved under {_listed(before)} and goes on under {_listed(now)}: PyTorch adds in "
@@ -159,7 +159,8 @@ def _sha256(meta: Any) -> str:
     return hashlib.sha256(json.dumps(meta).encode()).hexdigest()
 
 
-def _sums() -> dict[str, Any]:
+def sums() -> dict[str, Any]:
+    """What the order of sums depends on, on one machine."""
     return {"PyTorch": torch.__version__, "threads": torch.get_num_threads()}
 
 

@@ -19,6 +19,7 @@ LAYERS = [
     {"learners"},
     {"batching", "devices", "parallel", "storage", "embedding"},
     {"outer"},
+    {"recalled"},
     {"train", "evaluate", "instances", "regression", "lifelong", "penalties", "policy_search", "weighting", "checks"},
     {"pretrained"},
     {"experiment", "optimizers"},

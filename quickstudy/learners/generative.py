@@ -34,13 +34,16 @@ class Generated(Memory[Scholar]):
     """A generator that learns every context beside its own samples of the earlier ones: in the t-th context a real
     example counts 1/t, and one that it drew as it was before this context 1 - 1/t. ``told`` is called after a step."""
 
-    told: Callable[[], object] | None = None
+    told: Callable[..., object] | None = None
 
     def __init__(self, net: VAE | WGAN, rule: Rule, *, steps: int, batch: int) -> None:
         super().__init__()
         if min(steps, batch) < 1:
             raise ValueError(f"steps and batch are at least 1, got {steps} and {batch}")
         self.net, self.rule, self.steps, self.batch = net.requires_grad_(False), rule, steps, batch
+
+    def extra_repr(self) -> str:
+        return f"steps={self.steps}, batch={self.batch}"
 
     def draw(self, state: Scholar, count: int, batch: Examples, rng: Generator) -> Examples:
         return Examples(self.sample(state, count, rng))

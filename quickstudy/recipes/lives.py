@@ -48,7 +48,10 @@ class LifeCell(AnyCell):
 
     def measure(self, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> Scores:
         asked = self._chosen(self.life(seed, scale), runs, progress)
-        learner, state, stream, history = asked.go(runs / self.table / self.stamp(seed, scale), progress=progress)
+        home = runs / self.table
+        learner, state, stream, history = asked.go(
+            home / self.stamp(seed, scale), progress=progress, generators=home / "generators"
+        )
         exams = [right(learner, state, stream, number) for number in range(len(stream))]
         steps = 0 if asked.reads else asked.steps * len(stream)
         done = Progress(step=steps, seconds=sum(history.seconds))

@@ -40,6 +40,11 @@ class Adam(Rule[Moments]):
         self.weight_decay = weight_decay
         self.decoupled = decoupled
 
+    def extra_repr(self) -> str:
+        return ", ".join(
+            f"{name}={getattr(self, name)}" for name in ("rate", "betas", "eps", "weight_decay", "decoupled")
+        )
+
     def init(self, weights: Weights) -> Moments:
         mean, square = ({name: torch.zeros_like(w) for name, w in weights.items()} for _ in range(2))
         return Moments(count(weights), mean, square)
