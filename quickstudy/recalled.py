@@ -12,7 +12,7 @@ from pathlib import Path
 
 from torch import Generator, nn
 
-from quickstudy import tree
+from quickstudy import __version__, tree
 from quickstudy.core import Examples
 from quickstudy.learners.generative import Generated, Scholar
 from quickstudy.learners.memory import Memory
@@ -24,7 +24,7 @@ class Recalled(Memory[Scholar]):
     """A generator whose contexts are looked for in a folder before they are trained, to the same bits.
 
     A file is named by all that its training depends on: the generator as it was, its options, the pictures, the number
-    of the context, the random numbers, and what the order of sums depends on.
+    of the context, the random numbers, the versions, and what the order of sums depends on.
     """
 
     def __init__(self, memory: Generated, folder: Path) -> None:
@@ -57,7 +57,8 @@ class Recalled(Memory[Scholar]):
         return restored
 
     def _name(self, state: Scholar, support: Examples, contexts: int, rng: Generator) -> str:
-        words = f"{self.memory} {contexts} {sums()}"
+        device = next(iter(state.weights.values())).device.type
+        words = f"quickstudy {__version__}, {self.memory}, {device}, context {contexts}, {sums()}"
         tensors = dict(tree.items(state)) | {"pictures": support.x, "random numbers": rng.get_state()}
         return hashlib.sha256(f"{words} {digest(tensors)}".encode()).hexdigest()[:16]
 
