@@ -8,11 +8,16 @@ import pytest
 import torch
 
 from quickstudy import tree
+from quickstudy.core import Examples
 from quickstudy.files import FileProblem
+from quickstudy.learners import continual, generative
 from quickstudy.lives import Lifelong
+from quickstudy.recalled import Recalled
 from quickstudy.storage import load_tensors, save_tensors
 
-ASKED = Lifelong("generative", {"latent": 3}, stream="split-glyphs", each=270, examples=3, steps=4, batch=5, widths=(6,))
+ASKED = Lifelong(
+    "generative", {"latent": 3}, stream="split-glyphs", each=270, examples=3, steps=4, batch=5, widths=(6,)
+)
 
 
 def names(folder):
@@ -68,6 +73,22 @@ def test_other_pictures_or_generators_are_trained(other, kept, tmp_path):
     asked = dataclasses.replace(ASKED, **other)
     asked.go(tmp_path / "life", generators=tmp_path / "generators")
     assert not names(tmp_path / "generators") & names(kept[0])
+
+
+def test_each_of_what_a_training_reads_is_in_the_name(tmp_path):
+    generator = generative(continual((1, 4, 4)), (1, 4, 4), widths=(3,), latent=2, steps=1, batch=2).memory
+    recalled, state = Recalled(generator, tmp_path), generator.init(2)
+    later = state._replace(weights={name: w + 1 for name, w in state.weights.items()})
+    some = Examples(torch.ones(6, 1, 4, 4), torch.arange(6) % 2)
+    usual = {"state": state, "support": some, "contexts": 1, "seed": 0}
+    others = [{"state": later}, {"support": Examples(some.x / 2, some.y)}, {"contexts": 2}, {"seed": 1}]
+
+    def add(state, support, contexts, seed):
+        recalled.add(state, support, contexts, torch.Generator().manual_seed(seed))
+        return len(names(tmp_path))
+
+    assert [add(**usual | other) for other in [{}, *others]] == [1, 2, 3, 4, 5]
+    assert [add(**usual | other) for other in [{}, *others, {"support": Examples(some.x, some.y * 0)}]] == [5] * 6
 
 
 def test_a_life_that_recalls_says_what_it_would_have_taken(kept, tmp_path):
