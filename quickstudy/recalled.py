@@ -1,7 +1,7 @@
 """Generators that several lives share: what one of them has trained, the others recall.
 
 A generator learns pictures, whatever their labels mean and however the solver learns. Lives that differ in nothing else
-train the same one, which takes two thirds of their time.
+train the same one, which takes most of their time.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ class Scholar(NamedTuple):
 
 class Generated(Memory[Scholar]):
     """A generator that learns every context beside its own samples of the earlier ones: in the t-th context a real
-    example counts 1/t, and one that it drew as it was before this context 1 - 1/t. ``told`` is called after a step."""
+    example counts 1/t, and one that it drew as it was before this context 1 - 1/t. ``told`` is called after a step, or
+    with the number of steps that were recalled."""
 
     told: Callable[..., object] | None = None
 
