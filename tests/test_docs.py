@@ -16,6 +16,16 @@ def test_the_tables_are_those_of_the_results():
     assert done.returncode == 0, done.stderr
 
 
+def test_results_hold_what_their_papers_printed():
+    from quickstudy.recipes import TABLES
+    from quickstudy.recipes.cells import published, read_results
+
+    for table, rows in TABLES.items():
+        printed = {(cell.method, cell.variant, cell.setting): published(cell) for cell in rows}
+        for found in read_results(ROOT / "results" / table):
+            assert found["published"] == printed[found["method"], found["variant"], found["setting"]], found["command"]
+
+
 def test_the_ten_lines_run():
     code = re.search(r"## Ten lines\n\n```python\n(.*?)```", README, re.DOTALL)[1]
     quick = code.replace("steps=200, progress=True", "steps=2").replace("200).estimate", "3).estimate")
