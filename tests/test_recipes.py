@@ -276,6 +276,10 @@ def test_the_strength_of_a_life_is_chosen_on_validation_pictures(tmp_path, monke
     kept = json.loads((life / "config.json").read_text())["lifelong"]
     assert worth[kept["options"]["strength"]] == max(worth.values())
     found = gather(cell, 1, scale=1.0, tasks=2, runs=tmp_path, command="c")
+    assert found["by_seed"]["0"]["trials"] == {
+        "strength 0": round(100 * worth[0.0], 2),
+        "strength 1000": round(100 * worth[1e3], 2),
+    }
     assert found["value"] == pytest.approx(
         100 * np.mean(json.loads((life / "metrics.json").read_text())["accuracy"][-1]), abs=1e-3
     )

@@ -40,6 +40,7 @@ class Scores(NamedTuple):
     split_sha256: str  # says which test tasks: their classes, or what they are drawn from
     done: Progress  # its training
     precision: str = "float32"  # of the training
+    trials: Mapping[str, float] = {}  # where something was chosen: each choice, and its score on validation data
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,7 @@ def run_seed(cell: AnyCell, seed: int, *, scale: float, tasks: int, runs: Path, 
         "steps": scores.done.step,
         "curve": [[point["step"], point["score"]] for point in scores.done.curve if "score" in point],
         "precision": scores.precision,
+        "trials": dict(scores.trials),
         "commit": commit(),
         "hardware": hardware(),
         **versions(),
@@ -218,7 +220,7 @@ def _of_seed(cell: AnyCell, part: Mapping[str, Any]) -> dict[str, Any]:
     scores = cell.factor * np.array(_numbers(*part[cell.score]))
     mean, interval = metrics.estimate(scores)
     kept = {key: part[key] for key in ("precision", "commit", "hardware")}
-    kept |= {"curve": part["curve"]} if part.get("curve") else {}
+    kept |= {key: part[key] for key in ("curve", "trials") if part.get(key)}
     figures = {"value": _finite(mean), "interval95": _finite(interval), **cell.beside(scores)}
     return figures | {"minutes": round(part["minutes"], 1), **kept}
 

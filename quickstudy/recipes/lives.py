@@ -25,7 +25,7 @@ class LifeCell(AnyCell):
 
     Where what is asked is ``shuffled``, seed 0 has the classes in their order nevertheless, as van de Ven's code does.
     Where its option ``strength`` is a list, the one is taken that is best on validation pictures, in a life with a seed
-    that no other has, and the classes in their order.
+    that no other has, and the classes in their order; the scores tell what each had (``trials``).
     """
 
     asked: Lifelong
@@ -47,7 +47,10 @@ class LifeCell(AnyCell):
         return f"{asked.method}-{asked.scenario}-seed{seed}-{digest(asked)}"
 
     def measure(self, seed: int, *, scale: float, tasks: int, runs: Path, progress: bool) -> Scores:
-        asked = self._chosen(self.life(seed, scale), runs, progress)
+        asked = self.life(seed, scale)
+        trials = self._trials(asked, runs, progress)
+        if trials:
+            asked = _with_strength(asked, max(trials, key=lambda strength: trials[strength]))
         home = runs / self.table
         learner, state, stream, history = asked.go(
             home / self.stamp(seed, scale), progress=progress, generators=home / "generators"
@@ -56,24 +59,23 @@ class LifeCell(AnyCell):
         steps = 0 if asked.reads else asked.steps * len(stream)
         done = Progress(step=steps, seconds=sum(history.seconds))
         first = self.life(0, scale).contexts()  # seeds differ in it, and count together
-        return Scores(every_context(exams), learner.transductive, first.sha256, done)
+        tried = {f"strength {strength:g}": round(100 * score, 2) for strength, score in trials.items()}
+        return Scores(every_context(exams), learner.transductive, first.sha256, done, trials=tried)
 
-    def _chosen(self, asked: Lifelong, runs: Path, progress: bool) -> Lifelong:
-        """With the strength that is best on validation pictures."""
+    def _trials(self, asked: Lifelong, runs: Path, progress: bool) -> dict[float, float]:
+        """What each strength of the list has on validation pictures; nothing where there is no list."""
         strengths = asked.options.get("strength")
-        if not isinstance(strengths, list):
-            return asked
-
-        def with_strength(strength: float, **more: Any) -> Lifelong:
-            return dataclasses.replace(asked, options={**asked.options, "strength": strength}, **more)
-
-        def worth(strength: float) -> float:
-            trial = with_strength(strength, seed=CHOOSING, examine="valid", shuffled=False)
+        found = {}
+        for strength in strengths if isinstance(strengths, list) else []:
+            trial = _with_strength(asked, strength, seed=CHOOSING, examine="valid", shuffled=False)
             folder = runs / self.table / "chosen" / f"{trial.method}-{trial.scenario}-{digest(trial)}"
             history = trial.go(folder, progress=progress)[3]
-            return float(history.matrix[-1].mean())
+            found[strength] = float(history.matrix[-1].mean())
+        return found
 
-        return with_strength(max(strengths, key=worth))
+
+def _with_strength(asked: Lifelong, strength: float, **more: Any) -> Lifelong:
+    return dataclasses.replace(asked, options={**asked.options, "strength": strength}, **more)
 
 
 def every_context(exams: Sequence[np.ndarray]) -> np.ndarray:
