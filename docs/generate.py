@@ -182,6 +182,7 @@ def _full(cells: Any) -> list[str]:
 
 
 def _printed(paper: Any, metric: str) -> str:
+    """With two decimals where the paper has an interval."""
     if paper is None:
         return "–"
     if paper["interval95"] is None:
