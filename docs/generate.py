@@ -211,7 +211,7 @@ def _by_seed(cells: Any) -> list[str]:
         return []
     setting, why = BY_SEED[cells[0]["table"]]
     there = [cell for cell in cells if cell["setting"] == setting]
-    seeds = sorted({seed for cell in there for seed in cell["by_seed"]})
+    seeds = sorted({seed for cell in there for seed in cell["by_seed"]}, key=int)
     rows = [["method", "variant", *(f"seed {seed}" for seed in seeds)], ["---"] * (2 + len(seeds))]
     for cell in there:
         each = [f"{cell['by_seed'][s]['value']:.2f}" if s in cell["by_seed"] else "" for s in seeds]

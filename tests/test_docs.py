@@ -23,7 +23,8 @@ def test_results_hold_what_their_papers_printed():
     for table, rows in TABLES.items():
         printed = {(cell.method, cell.variant, cell.setting): published(cell) for cell in rows}
         for found in read_results(ROOT / "results" / table):
-            assert found["published"] == printed[found["method"], found["variant"], found["setting"]], found["command"]
+            name = found["method"], found["variant"], found["setting"]
+            assert found["published"] == printed[name], name
 
 
 def test_the_ten_lines_run():

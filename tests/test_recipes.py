@@ -257,14 +257,15 @@ def test_test_tasks_are_no_training_tasks():
 
 def test_the_strength_of_a_life_is_chosen_on_validation_pictures(tmp_path, monkeypatch):
     generator = np.random.default_rng(0)
-    made = [generator.integers(0, 255, (4, 6, 1, 8, 8), dtype=np.uint8) for _ in range(3)]
+    first = generator.integers(0, 255, (4, 1, 1, 8, 8))
+    made = [(first + generator.integers(-90, 90, (4, 16, 1, 8, 8))).clip(0, 255).astype(np.uint8) for _ in range(3)]
     parts = [build({str(c): torch.from_numpy(images) for c, images in enumerate(part)}) for part in made]
     monkeypatch.setattr("quickstudy.data.load", lambda *_, **__: Splits(*parts, "pictures"))
-    asked = Lifelong("ewc", {"strength": [0.0, 1e3]}, scenario="domain", steps=3, widths=(6,), shuffled=True)
+    asked = Lifelong("ewc", {"strength": [0.0, 1e9]}, scenario="domain", steps=40, widths=(6,), shuffled=True)
     cell = LifeCell("split-mnist", "EWC", "separate Fisher", asked)
     run_seed(cell, 0, scale=1.0, tasks=2, runs=tmp_path, progress=False)
     trials = [json.loads((path / "config.json").read_text())["lifelong"] for path in tmp_path.glob("*/chosen/*")]
-    assert {trial["options"]["strength"] for trial in trials} == {0.0, 1e3}
+    assert {trial["options"]["strength"] for trial in trials} == {0.0, 1e9}
     assert all((trial["examine"], trial["seed"], trial["shuffled"]) == ("valid", 1000, False) for trial in trials)
     worth = {
         json.loads((path / "config.json").read_text())["lifelong"]["options"]["strength"]: np.mean(
@@ -272,18 +273,19 @@ def test_the_strength_of_a_life_is_chosen_on_validation_pictures(tmp_path, monke
         )
         for path in tmp_path.glob("*/chosen/*")
     }
+    assert len(set(worth.values())) == 2
     (life,) = tmp_path.glob("split-mnist/ewc-*")
     kept = json.loads((life / "config.json").read_text())["lifelong"]
     assert worth[kept["options"]["strength"]] == max(worth.values())
     found = gather(cell, 1, scale=1.0, tasks=2, runs=tmp_path, command="c")
     assert found["by_seed"]["0"]["trials"] == {
         "strength 0": round(100 * worth[0.0], 2),
-        "strength 1000": round(100 * worth[1e3], 2),
+        "strength 1e+09": round(100 * worth[1e9], 2),
     }
     assert found["value"] == pytest.approx(
         100 * np.mean(json.loads((life / "metrics.json").read_text())["accuracy"][-1]), abs=1e-3
     )
-    assert found["tasks"] == 24
+    assert found["tasks"] == 64
     assert found["published"]["value"] == 63.95
 
 
