@@ -17,8 +17,8 @@ from quickstudy.recipes.lives import SCENARIOS, LifeCell
 TABLE = "split-mnist"
 HSU: dict[str, Any] = {"shuffled": False, "steps": 350}  # four passes
 GAN = 12_000  # steps of generator and critic, one to five, as many of the generator as a VAE takes
-EWC = {"task": [1e5, 1e7, 1e9], "domain": [1e5, 1e6, 1e7], "class": [1e8]}
-SI = {"task": [20.0, 200.0], "domain": [100.0, 1e3, 1e4], "class": [10.0]}
+EWC = {"task": [1e3, 1e5, 1e7, 1e9, 1e11], "domain": [1e5, 1e6, 1e7, 1e8], "class": [1e8]}
+SI = {"task": [20.0, 200.0, 2e3], "domain": [100.0, 1e3, 1e4, 1e5], "class": [10.0]}
 FISHERS: list[tuple[str, str, int | None]] = [
     ("Fisher: EXACT (sum over classes)", "exact", None),
     ("Fisher: EXACT, n=500", "exact", 500),
