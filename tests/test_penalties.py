@@ -143,7 +143,7 @@ def test_frozen_parameters_are_left_out():
 def test_what_makes_no_sense_is_refused():
     with pytest.raises(ValueError, match="strength"):
         penalties.mas(model(), strength=-1)
-    with pytest.raises(ValueError, match="exact, sample, empirical"):
+    with pytest.raises(ValueError, match="exact, sample, empirical, predicted"):
         penalties.ewc(model(), strength=1, fisher="batched")
     for decay, online in ((0.3, False), (-7.0, True)):
         with pytest.raises(ValueError, match="decay is from 0 to 1"):

@@ -16,7 +16,7 @@ from quickstudy.learners.stepwise import Stepwise, inputs
 from quickstudy.nets.importance import evaluating, importance
 from quickstudy.rules.rule import Weights
 
-FISHERS = ("exact", "sample", "empirical")
+FISHERS = ("exact", "sample", "empirical", "predicted")
 
 
 class EWC(Elastic):
@@ -24,8 +24,9 @@ class EWC(Elastic):
     context's examples of the squared gradients of log p(class | x), each example's by itself.
 
     ``fisher``: ``"exact"`` averages over the classes by the model's own probabilities, ``"sample"`` draws one class of
-    them, ``"empirical"`` takes the label. ``examples``: so many, drawn at random, instead of all. Every context has
-    its own anchor; ``online`` (Schwarz et al., 2018) keeps the newest only, and older importances times ``decay``.
+    them, ``"empirical"`` takes the label, ``"predicted"`` the likeliest class, as the code of van de Ven & Tolias
+    (2018) does. ``examples``: so many, drawn at random, instead of all. Every context has its own anchor; ``online``
+    (Schwarz et al., 2018) keeps the newest only, and older importances times ``decay``.
     """
 
     def __init__(
@@ -79,9 +80,10 @@ def fisher(
     (n, way) logits, by the names of the weights. ``y`` (n,): the labels, for the empirical one; ``allowed`` (n, way):
     the classes that an example can be told as, all unless given."""
     if kind == "empirical" and y is None:
-        raise ValueError("the empirical Fisher information is that of the labels; pass y, or choose exact or sample")
-    if kind == "sample":
-        y = _drawn(module, weights, x, allowed, rng)
+        raise ValueError("the empirical Fisher information is that of the labels; pass y, or choose another")
+    if kind in ("sample", "predicted"):
+        log_p = _told(module, weights, x, allowed)
+        y = log_p.argmax(1) if kind == "predicted" else _drawn(log_p, rng)
     along = [t for t in (y if kind != "exact" else None, allowed) if t is not None]
     told = slice(None) if allowed is None else allowed.any(0).nonzero()[:, 0]
     return importance(module, weights, x, _score(kind, allowed is not None, told), along)
@@ -106,12 +108,16 @@ def _log_p(logits: Tensor, allowed: Tensor | None) -> tuple[Tensor, Tensor]:
     return logits.masked_fill(~allowed, -torch.inf).log_softmax(1), allowed
 
 
-def _drawn(module: nn.Module, weights: Weights, x: Tensor, allowed: Tensor | None, rng: Generator | None) -> Tensor:
-    """(n,) a class for each example, drawn by the model's own probabilities."""
+def _told(module: nn.Module, weights: Weights, x: Tensor, allowed: Tensor | None) -> Tensor:
+    """(n, way) the logarithms of the model's own probabilities."""
     with torch.no_grad(), evaluating(module):
         logits = torch.cat([functional_call(module, weights, (part,)) for part in x.split(1024)])
-    p = _log_p(logits, allowed)[0].exp()
-    return torch.multinomial(p.cpu(), 1, generator=rng)[:, 0].to(x.device)
+    return _log_p(logits, allowed)[0]
+
+
+def _drawn(log_p: Tensor, rng: Generator | None) -> Tensor:
+    """(n,) a class for each example, drawn by its probabilities."""
+    return torch.multinomial(log_p.exp().cpu(), 1, generator=rng)[:, 0].to(log_p.device)
 
 
 def ewc(

@@ -12,10 +12,10 @@ from __future__ import annotations
 from typing import Any
 
 from quickstudy.lives import Lifelong
-from quickstudy.recipes.lives import SCENARIOS, LifeCell
+from quickstudy.recipes.lives import SCENARIOS, LifeCell, Strengths
 
 TABLE = "permuted-mnist"
-EWC: dict[str, float | list[float]] = {"task": 100.0, "domain": 100.0, "class": [0.1, 1.0, 10.0]}
+EWC: Strengths = {"task": 100.0, "domain": 100.0, "class": [0.1, 1.0, 10.0]}
 ONLINE = {"task": (250.0, 0.8), "domain": (250.0, 0.9), "class": (5.0, 1.0)}  # strength, decay
 SI = {"task": 10.0, "domain": 10.0, "class": 0.2}
 
@@ -31,6 +31,19 @@ CELLS: list[LifeCell] = [
     *(
         _cell("EWC", "online", "ewc", s, strength=ONLINE[s][0], decay=ONLINE[s][1], online=True, examples=1000)
         for s in SCENARIOS
+    ),
+    _cell(
+        "EWC", "separate Fisher of the predicted label", "ewc", "class", strength=1.0, examples=1000, fisher="predicted"
+    ),
+    _cell(
+        "EWC",
+        "online, Fisher of the predicted label",
+        "ewc",
+        "class",
+        strength=5.0,
+        online=True,
+        examples=1000,
+        fisher="predicted",
     ),
     *(_cell("SI", "", "si", s, strength=SI[s]) for s in SCENARIOS),
     *(_cell("offline (joint)", "", "joint", s) for s in SCENARIOS),

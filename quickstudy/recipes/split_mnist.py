@@ -12,13 +12,13 @@ from __future__ import annotations
 from typing import Any
 
 from quickstudy.lives import Lifelong
-from quickstudy.recipes.lives import SCENARIOS, LifeCell
+from quickstudy.recipes.lives import SCENARIOS, LifeCell, Strengths
 
 TABLE = "split-mnist"
 HSU: dict[str, Any] = {"shuffled": False, "steps": 350}  # four passes
 GAN = 12_000  # steps of generator and critic, one to five, as many of the generator as a VAE takes
-EWC = {"task": [1e3, 1e5, 1e7, 1e9, 1e11], "domain": [1e5, 1e6, 1e7, 1e8], "class": [1e8]}
-SI = {"task": [20.0, 200.0, 2e3], "domain": [100.0, 1e3, 1e4, 1e5], "class": [10.0]}
+EWC: Strengths = {"task": [1e3, 1e5, 1e7, 1e9, 1e11], "domain": [1e5, 1e6, 1e7, 1e8], "class": 1e8}
+SI: Strengths = {"task": [20.0, 200.0, 2e3], "domain": [100.0, 1e3, 1e4, 1e5], "class": 10.0}
 FISHERS: list[tuple[str, str, int | None]] = [
     ("Fisher: EXACT (sum over classes)", "exact", None),
     ("Fisher: EXACT, n=500", "exact", 500),
@@ -36,8 +36,8 @@ def _cells(method: str, variant: str, life: str, options: dict[str, Any] | None 
     ]
 
 
-def _held(method: str, variant: str, life: str, strengths: dict[str, list[float]], **options: Any) -> list[LifeCell]:
-    """One for each scenario, each with its own strengths to choose from."""
+def _held(method: str, variant: str, life: str, strengths: Strengths, **options: Any) -> list[LifeCell]:
+    """One for each scenario, each with its own strengths."""
     lives = (Lifelong(life, {"strength": strengths[s], **options}, scenario=s, shuffled=True) for s in SCENARIOS)
     return [LifeCell(TABLE, method, variant, asked) for asked in lives]
 

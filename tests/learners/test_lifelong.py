@@ -309,7 +309,7 @@ def test_joint_sees_everything_and_alone_nothing(stream):
     ("make", "words"),
     [
         (lambda: learners.ewc(base(), strength=-1), "strength"),
-        (lambda: learners.ewc(base(), fisher="true"), "exact, sample, empirical"),
+        (lambda: learners.ewc(base(), fisher="true"), "exact, sample, empirical, predicted"),
         (lambda: learners.ewc(base(), decay=0.5), "only online"),
         (lambda: learners.si(base(), damping=0.0), "damping"),
         (lambda: learners.replay(base(), capacity=None), "capacity in examples or a budget"),

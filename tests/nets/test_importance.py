@@ -159,6 +159,19 @@ def test_the_empirical_fisher_is_that_of_the_labels(net, x):
     same(fisher(net, dict(net.named_parameters()), x, y, kind="empirical"), expected)
 
 
+def test_the_predicted_fisher_is_that_of_the_likeliest_class_that_is_allowed(net, x):
+    allowed = torch.ones(N, WAY, dtype=torch.bool)
+    allowed[:, net.eval()(x).mean(0).argmax()] = False
+    left = torch.zeros(WAY).masked_fill(~allowed[0], -torch.inf)
+
+    def likeliest(logits):
+        log_p = (logits + left).log_softmax(0)
+        return [(1.0, log_p[log_p.argmax()], 2)]
+
+    found = fisher(net, dict(net.named_parameters()), x, allowed=allowed, kind="predicted")
+    same(found, loop(net, x, likeliest))
+
+
 def test_the_sensitivity_is_that_of_single_examples(net, x):
     found = sensitivity(net, dict(net.named_parameters()), x)
     same(found, loop(net, x, lambda logits: [(1.0, logits.square().sum(), 1)]))
