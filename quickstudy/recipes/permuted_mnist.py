@@ -35,16 +35,6 @@ CELLS: list[LifeCell] = [
     _cell(
         "EWC", "separate Fisher of the predicted label", "ewc", "class", strength=1.0, examples=1000, fisher="predicted"
     ),
-    _cell(
-        "EWC",
-        "online, Fisher of the predicted label",
-        "ewc",
-        "class",
-        strength=5.0,
-        online=True,
-        examples=1000,
-        fisher="predicted",
-    ),
     *(_cell("SI", "", "si", s, strength=SI[s]) for s in SCENARIOS),
     *(_cell("offline (joint)", "", "joint", s) for s in SCENARIOS),
     *(_cell("LwF", "", "lwf", s, averaged=True) for s in SCENARIOS),
