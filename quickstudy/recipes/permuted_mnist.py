@@ -17,6 +17,11 @@ from quickstudy.recipes.lives import SCENARIOS, LifeCell, Strengths
 TABLE = "permuted-mnist"
 EWC: Strengths = {"task": 100.0, "domain": 100.0, "class": [0.1, 1.0, 10.0]}
 ONLINE = {"task": (250.0, 0.8), "domain": (250.0, 0.9), "class": (5.0, 1.0)}  # strength, decay
+PREDICTED: dict[str, dict[str, Any]] = {
+    "separate": {"strength": 1.0},
+    "separate, 1,000 examples": {"strength": 1.0, "examples": 1000},
+    "online": {"strength": 5.0, "online": True},
+}
 SI = {"task": 10.0, "domain": 10.0, "class": 0.2}
 
 
@@ -32,8 +37,9 @@ CELLS: list[LifeCell] = [
         _cell("EWC", "online", "ewc", s, strength=ONLINE[s][0], decay=ONLINE[s][1], online=True, examples=1000)
         for s in SCENARIOS
     ),
-    _cell(
-        "EWC", "separate Fisher of the predicted label", "ewc", "class", strength=1.0, examples=1000, fisher="predicted"
+    *(
+        _cell("EWC", f"{variant}, Fisher of the predicted label", "ewc", "class", fisher="predicted", **options)
+        for variant, options in PREDICTED.items()
     ),
     *(_cell("SI", "", "si", s, strength=SI[s]) for s in SCENARIOS),
     *(_cell("offline (joint)", "", "joint", s) for s in SCENARIOS),
