@@ -25,11 +25,11 @@ ONLINE: dict[str, dict[str, Any]] = {
     "domain": {"strength": 250.0, "decay": 0.9, "examples": 1000},
     "class": {"strength": 5.0, "fisher": "predicted"},
 }
-OTHERS: dict[str, dict[str, Any]] = {
-    "separate, predicted label, 1,000 digits": {"strength": 1.0, "fisher": "predicted", "examples": 1000},
-    "separate, exact, 1,000 digits": {"strength": [0.1, 1.0, 10.0], "examples": 1000},
-    "online, exact, 1,000 digits": {"strength": 5.0, "examples": 1000, "online": True, "decay": 1.0},
-}
+OTHERS: list[tuple[str, dict[str, Any]]] = [
+    ("separate, predicted label, 1,000 digits", {"strength": 1.0, "fisher": "predicted", "examples": 1000}),
+    ("separate, exact, 1,000 digits", {"strength": [0.1, 1.0, 10.0], "examples": 1000}),
+    ("online, exact, 1,000 digits", {"strength": 5.0, "examples": 1000, "online": True, "decay": 1.0}),
+]
 SI = {"task": 10.0, "domain": 10.0, "class": 0.2}
 
 
@@ -42,7 +42,7 @@ CELLS: list[LifeCell] = [
     *(_cell("none (fine-tuning)", "", "naive", s) for s in SCENARIOS),
     *(_cell("EWC", "separate Fisher", "ewc", s, **EWC[s]) for s in SCENARIOS),
     *(_cell("EWC", "online", "ewc", s, online=True, **ONLINE[s]) for s in SCENARIOS),
-    *(_cell("EWC", variant, "ewc", "class", **options) for variant, options in OTHERS.items()),
+    *(_cell("EWC", variant, "ewc", "class", **options) for variant, options in OTHERS),
     *(_cell("SI", "", "si", s, strength=SI[s]) for s in SCENARIOS),
     *(_cell("offline (joint)", "", "joint", s) for s in SCENARIOS),
     *(_cell("LwF", "", "lwf", s, averaged=True) for s in SCENARIOS),

@@ -19,12 +19,12 @@ HSU: dict[str, Any] = {"shuffled": False, "steps": 350}  # four passes
 GAN = 12_000  # steps of generator and critic, one to five, as many of the generator as a VAE takes
 EWC: Strengths = {"task": [1e3, 1e5, 1e7, 1e9, 1e11], "domain": [1e5, 1e6, 1e7, 1e8], "class": 1e8}
 SI: Strengths = {"task": [20.0, 200.0, 2e3], "domain": [100.0, 1e3, 1e4, 1e5], "class": 10.0}
-FISHERS: dict[str, dict[str, Any]] = {
-    "EXACT (sum over classes)": {},
-    "EXACT, n=500": {"examples": 500},
-    "SAMPLE (label drawn from the model)": {"fisher": "sample"},
-    "EMPIRICAL (true label)": {"fisher": "empirical"},
-}
+FISHERS: list[tuple[str, dict[str, Any]]] = [
+    ("EXACT (sum over classes)", {}),
+    ("EXACT, n=500", {"examples": 500}),
+    ("SAMPLE (label drawn from the model)", {"fisher": "sample"}),
+    ("EMPIRICAL (true label)", {"fisher": "empirical"}),
+]
 
 
 def _cells(method: str, variant: str, life: str, options: dict[str, Any] | None = None, **more: Any) -> list[LifeCell]:
@@ -62,5 +62,5 @@ CELLS: list[LifeCell] = [
     *_cells("DGR", "VAE", "generative"),
     *_cells("DGR", "GAN with gradient penalty", "generative", {"generator": "gan", "steps": GAN}),
     *_cells("DGR + distillation", "VAE", "generative", {"temperature": 2.0}),
-    *(_fisher(*row) for row in FISHERS.items()),
+    *(_fisher(*row) for row in FISHERS),
 ]
