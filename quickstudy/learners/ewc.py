@@ -80,7 +80,7 @@ def fisher(
     (n, way) logits, by the names of the weights. ``y`` (n,): the labels, for the empirical one; ``allowed`` (n, way):
     the classes that an example can be told as, all unless given."""
     if kind == "empirical" and y is None:
-        raise ValueError("the empirical Fisher information is that of the labels; pass y, or choose another")
+        raise ValueError("the empirical Fisher information is that of the labels; pass y, or choose another kind")
     if kind in ("sample", "predicted"):
         log_p = _told(module, weights, x, allowed)
         y = log_p.argmax(1) if kind == "predicted" else _drawn(log_p, rng)

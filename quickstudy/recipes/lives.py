@@ -17,7 +17,6 @@ from quickstudy.train import Progress
 
 SCENARIOS = ("task", "domain", "class")
 CHOOSING = 1000  # the seed of lives that choose
-Strengths = dict[str, float | list[float]]  # of each scenario: one, or several to choose from
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 Protocol: pictures padded to 32 x 32; two hidden layers of 1,000; Adam with 0.0001; 5,000 steps of 128 examples a
 context, as many replayed. Strengths and decays are the published ones; that of SI has no ½ there: 1 is 2 here. EWC in
 class-IL measures as published, too: the predicted label of every digit. In the other scenarios it has the exact Fisher
-information of 1,000 digits, and strengths for single examples: with one of each context the best of a grid that Hsu et
-al. (2018) print, online that of their code. ``OTHERS`` is what another measure is worth in class-IL.
+information of 1,000 digits and strengths of Hsu et al. (2018): with one of each context the best of a grid that they
+print, online that of their code. ``OTHERS`` is what another measure is worth in class-IL.
 """
 
 from __future__ import annotations

@@ -12,9 +12,10 @@ from __future__ import annotations
 from typing import Any
 
 from quickstudy.lives import Lifelong
-from quickstudy.recipes.lives import SCENARIOS, LifeCell, Strengths
+from quickstudy.recipes.lives import SCENARIOS, LifeCell
 
 TABLE = "split-mnist"
+Strengths = dict[str, float | list[float]]  # of each scenario: one, or several to choose from
 HSU: dict[str, Any] = {"shuffled": False, "steps": 350}  # four passes
 GAN = 12_000  # steps of generator and critic, one to five, as many of the generator as a VAE takes
 EWC: Strengths = {"task": [1e3, 1e5, 1e7, 1e9, 1e11], "domain": [1e5, 1e6, 1e7, 1e8], "class": 1e8}
