@@ -23,6 +23,7 @@ from quickstudy.tasks import Stream, streams
 NAIVE = "naive"
 STEPPING = ("steps", "batch", "rate", "widths")  # what only a learner that takes steps reads
 KINDS = ("split", "permuted", "rotated")
+ALPHABETS = ("omniglot", "glyphs")  # an alphabet is a context of a split of these, where each is not given
 EACH = {"mini_imagenet": 5}  # classes a context of a split, where it is not 2
 HELD = {"mini_imagenet": 100}  # pictures of a class that examine, where it is not 5, of data whose parts differ
 
@@ -63,7 +64,7 @@ class Lifelong:
             )
         pools = _pools(name, self.size, self.examine, unseen=self.run is not None)
         train, test = (self._few(pool) for pool in pools)
-        together = name == "omniglot" and self.each is None
+        together = name in ALPHABETS and self.each is None
         if self.shuffled and (kind != "split" or together):
             raise ValueError(f"shuffled deals the classes of a split; {self.stream} has them together as they are")
         if self.each is not None and (kind != "split" or self.each < 1):
@@ -203,14 +204,16 @@ class Lifelong:
 
 
 def from_run(run: Run) -> Lifelong:
-    """What a life was asked. Raises FileProblem where its config lacks it."""
+    """What a life was asked. Raises FileProblem for a run of another kind, and where its config is damaged."""
+    if "lifelong" not in run.config:
+        raise FileProblem(f"{run.path} holds no life; quickstudy lifelong METHOD makes one")
     try:
         plain = run.config["lifelong"]
         asked = Lifelong(**plain | {"widths": tuple(plain["widths"])})
         check_types(asked)
         return asked
     except (KeyError, TypeError) as error:
-        raise FileProblem(f"{run.path / 'config.json'} is that of no life: {error}") from error
+        raise FileProblem(f"{run.path / 'config.json'} is damaged: {error}; live it anew") from error
 
 
 def _around(name: str) -> Callable[..., Learner]:

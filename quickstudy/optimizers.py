@@ -112,11 +112,13 @@ class Training:
 
 
 def from_run(run: Run) -> Training:
-    """What a run was asked. Raises FileProblem where it is none of an optimizer."""
+    """What a run was asked. Raises FileProblem for a run of another kind, and where its config is damaged."""
+    if CONFIG not in run.config:
+        raise FileProblem(f"{run.path} holds no learned optimizer; quickstudy train-optimizer makes one")
     try:
         return from_plain(run.config[CONFIG])
     except (KeyError, TypeError) as error:
-        raise FileProblem(f"{run.path} holds no learned optimizer: {error}") from error
+        raise FileProblem(f"{run.path / 'config.json'} is damaged: {error}; train anew") from error
 
 
 def from_plain(asked: dict[str, Any]) -> Training:

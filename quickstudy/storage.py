@@ -144,15 +144,27 @@ def write_json(path: Path, value: Any) -> None:
     write(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+class _Object(dict[str, Any]):
+    """What a JSON file holds; what it lacks is the file's problem."""
+
+    def __init__(self, path: Path, held: Mapping[str, Any]) -> None:
+        super().__init__(held)
+        self.path = path
+
+    def __missing__(self, key: str) -> Any:
+        raise FileProblem(f"{self.path} is damaged: it has no {key!r}; restore it from a copy, or train anew")
+
+
 def read_json(path: Path) -> dict[str, Any]:
-    """Raises FileProblem, naming the file, where it is missing or damaged."""
+    """Raises FileProblem, naming the file, where it is missing or damaged, and later where a key that is asked for is
+    not in it."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise FileProblem(f"{path} is missing or damaged ({error}); restore it from a copy, or train anew") from error
     if not isinstance(value, dict):
         raise FileProblem(f"{path} is damaged: a JSON object was expected; restore it from a copy, or train anew")
-    return value
+    return _Object(path, value)
 
 
 def _sha256(meta: Any) -> str:

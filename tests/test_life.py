@@ -172,6 +172,13 @@ def test_what_was_meta_trained_is_examined_on_what_it_has_not_seen(trained, monk
         asked.build(permuted)
 
 
+def test_alphabets_are_the_contexts_of_glyphs():
+    stream = Lifelong(stream="split-glyphs").contexts()
+    scripts = {name.partition("/")[0] for part in data.glyphs()[:3] for name in part.names}
+    assert {context.words for context in stream.contexts} == scripts
+    assert {len(context.classes) for context in Lifelong(stream="split-glyphs", each=3).contexts().contexts} == {3}
+
+
 def test_options_as_tuples_are_those_of_the_folder(tmp_path):
     asked = Lifelong("generative", {"widths": (4,), "steps": 1}, stream="split-glyphs", each=60, steps=1, widths=(4,))
     few = dataclasses.replace(asked, examples=2)

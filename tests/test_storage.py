@@ -105,6 +105,13 @@ def test_a_damaged_config_is_named(text, tmp_path):
         Run.open(tmp_path / "run")
 
 
+def test_what_a_file_lacks_is_named(tmp_path):
+    run = Run.create(tmp_path, {"experiment": {}})
+    assert run.config.get("lifelong") is None
+    with pytest.raises(FileProblem, match=r"config\.json is damaged: it has no 'split_sha256'; restore it"):
+        run.config["split_sha256"]
+
+
 def test_weights_of_an_unfinished_run_are_asked_for_in_vain(tmp_path):
     with pytest.raises(FileProblem, match="--resume"):
         Run.create(tmp_path / "run", {}).weights()

@@ -219,7 +219,7 @@ def lifelong(
         scenario: task, whoever asks says of which context a question is; domain, contexts share their labels; class,
             the answer is one of all classes so far.
         mask: among which classes an example is told in training; own in the scenario task, else seen, unless given.
-        each: classes a context.
+        each: classes a context of a split; 2 unless given, of mini_imagenet 5, of omniglot and glyphs an alphabet.
         examples: at most so many of a class, to learn and to examine.
         size: side of the pictures in pixels.
         steps: of training, a context.

@@ -23,10 +23,10 @@ class EWC(Elastic):
     """The penalty ½ · strength · Σ F · (w - w*)², where F is the diagonal of the Fisher information: the mean over the
     context's examples of the squared gradients of log p(class | x), each example's by itself.
 
-    ``fisher``: ``"exact"`` averages over the classes by the model's own probabilities, ``"sample"`` draws one class of
-    them, ``"empirical"`` takes the label, ``"predicted"`` the likeliest class, as the code of van de Ven & Tolias
-    (2018) does. ``examples``: so many, drawn at random, instead of all. Every context has its own anchor; ``online``
-    (Schwarz et al., 2018) keeps the newest only, and older importances times ``decay``.
+    ``fisher``: ``"exact"`` averages over the classes by the model's own probabilities, at a backward pass a class;
+    ``"sample"`` draws one class of them, ``"empirical"`` takes the label, ``"predicted"`` the likeliest class, as the
+    code of van de Ven & Tolias (2018) does. ``examples``: so many, drawn at random, instead of all. Every context has
+    its own anchor; ``online`` (Schwarz et al., 2018) keeps the newest only, and older importances times ``decay``.
     """
 
     def __init__(

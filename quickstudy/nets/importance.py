@@ -92,16 +92,24 @@ def _check_single(module: nn.Module) -> set[str]:
 def _closed(
     module: nn.Module, live: Weights, single: set[str], score: Score, part: Sequence[Tensor], power: int, total: Weights
 ) -> set[str]:
-    """Adds what can be written in closed form, and says which weights that was."""
+    """Adds what can be written in closed form, and says which weights that was. Where a layer reads an example a row,
+    the powers of the slopes are added over the functions first, since what came in is the same for all."""
     logits, calls = _calls(module, live, single, part[0])
-    if calls:
-        for each in score(logits, *part[1:]):  # (n,)
-            slopes = torch.autograd.grad(
-                each.sum(), [call.made for call in calls], retain_graph=True, materialize_grads=True
-            )
-            with torch.no_grad():
-                for call, slope in zip(calls, slopes, strict=True):
-                    _add(call, slope, power, total)
+    rows = {call.name: torch.zeros_like(call.made) for call in calls if call.made.dim() == 2}
+    for each in score(logits, *part[1:]) if calls else ():  # (n,)
+        slopes = torch.autograd.grad(
+            each.sum(), [call.made for call in calls], retain_graph=True, materialize_grads=True
+        )
+        with torch.no_grad():
+            for call, slope in zip(calls, slopes, strict=True):
+                if call.name in rows:
+                    rows[call.name] += _power(slope, power)
+                else:
+                    _add_places(call, slope, power, total)
+    with torch.no_grad():
+        for call in calls:
+            if call.name in rows:
+                _add_rows(call, rows[call.name], power, total)
     return {f"{call.name}.{name}" for call in calls for name, _ in call.layer.named_parameters()}
 
 
@@ -137,23 +145,24 @@ def _known(layer: nn.Module) -> bool:
     return type(layer) is nn.Linear
 
 
-def _add(call: Call, slope: Tensor, power: int, total: Weights) -> None:
-    """The powers of the examples' gradients of one layer, from the slopes of what it made."""
-    layer = call.layer
+def _add_rows(call: Call, powers: Tensor, power: int, total: Weights) -> None:
+    """Of a layer that reads an example a row, from the powers (n, outputs) of the slopes of what it made."""
     if f"{call.name}.bias" in total:
-        total[f"{call.name}.bias"] += _power(_of_bias(layer, slope), power).sum(0)
+        total[f"{call.name}.bias"] += powers.sum(0)
+    total[f"{call.name}.weight"] += powers.T @ _power(call.given, power)
+
+
+def _add_places(call: Call, slope: Tensor, power: int, total: Weights) -> None:
+    """Of a layer that uses its weight at several places of an example, from the slope of what it made."""
+    if f"{call.name}.bias" in total:
+        total[f"{call.name}.bias"] += _power(_of_bias(call.layer, slope), power).sum(0)
     weight = total[f"{call.name}.weight"]
-    if slope.dim() == 2:
-        weight += _power(slope, power).T @ _power(call.given, power)
-    else:
-        weight += _power(_of_weight(layer, call.given, slope), power).sum(0).view_as(weight)
+    weight += _power(_of_weight(call.layer, call.given, slope), power).sum(0).view_as(weight)
 
 
 def _of_bias(layer: nn.Module, slope: Tensor) -> Tensor:
     """(n, outputs)."""
-    if isinstance(layer, nn.Conv2d):
-        return slope.flatten(2).sum(2)
-    return slope if slope.dim() == 2 else slope.flatten(1, -2).sum(1)
+    return slope.flatten(2).sum(2) if isinstance(layer, nn.Conv2d) else slope.flatten(1, -2).sum(1)
 
 
 def _of_weight(layer: nn.Module, given: Tensor, slope: Tensor) -> Tensor:

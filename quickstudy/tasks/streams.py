@@ -126,7 +126,8 @@ def shuffled(classes: int, *, seed: int) -> list[int]:
 
 
 def alphabets(train: Pool, test: Pool, *, scenario: str = "class") -> Stream:
-    """Split Omniglot: classes that share the first part of their names, "alphabet/character", are a context."""
+    """Split Omniglot, or glyphs: classes that share the first part of their names, "alphabet/character", are a
+    context."""
     _check_alike(train, test)
     groups: dict[str, list[int]] = {}
     for number, name in enumerate(train.names):
