@@ -9,8 +9,7 @@ import platform
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from quickstudy.data.pool import Pool
 from quickstudy.evaluate import accuracies
 from quickstudy.files import FileProblem
 from quickstudy.instances import accuracies as of_streams
+from quickstudy.kinds import check_fields, check_options
 from quickstudy.rules.applied import Applied
 from quickstudy.storage import Run
 from quickstudy.tasks import Batches, Episodes, Sequences, batches, episodes, sequences
@@ -185,6 +185,7 @@ def learner(name: str, splits: Splits, options: dict[str, Any], *, way: int, cla
     """The exported learner of that name for pictures like these, told of the ``way`` of its tasks and of the number
     of training ``classes`` if it asks, those of the splits unless given. Raises ValueError where there is none."""
     wanted = told(name, options, way=way, classes=len(splits.train) if classes is None else classes)
+    check_options(getattr(learners, name), options)
     try:
         return getattr(learners, name)(splits.train.shape, **wanted).to(splits.train.images.device)
     except TypeError as error:
@@ -206,7 +207,7 @@ def from_run(run: Run) -> Experiment:
         raise FileProblem(f"{run.path} holds no learner that was meta-trained; quickstudy train LEARNER makes one")
     try:
         asked = Experiment(**run.config["experiment"])
-        check_types(asked)
+        check_fields(asked)
         return asked
     except TypeError as error:
         raise FileProblem(f"{run.path / 'config.json'} is damaged: {error}; train anew") from error
@@ -237,16 +238,6 @@ def trained(run: Run, splits: Splits) -> Learner:
 def classes(run: Run, splits: Splits) -> int:
     """On how many classes a run was trained; those of the splits, where it is from before that was noted."""
     return run.config.get("classes", len(splits.train))
-
-
-def check_types(asked: Any) -> None:
-    """Raises TypeError where a field of a dataclass holds what its annotation does not allow; what lists and mappings
-    hold is not looked at."""
-    for name, kind in get_type_hints(type(asked)).items():
-        kinds = tuple(get_origin(one) or one for one in (get_args(kind) if isinstance(kind, UnionType) else (kind,)))
-        value = getattr(asked, name)
-        if not isinstance(value, (*kinds, int) if float in kinds else kinds) or (value is True and bool not in kinds):
-            raise TypeError(f"{name} is {value!r}, expected {kind}")
 
 
 def check_seed(seed: int) -> None:

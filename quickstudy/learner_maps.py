@@ -5,7 +5,7 @@ Both are of principal components: they are linear, so that the mean of a class l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from quickstudy import charts, gallery
 from quickstudy.core import Learner
 from quickstudy.embedding import embedding
 from quickstudy.evaluate import Shown
+from quickstudy.files import FileProblem
 from quickstudy.learners.stepwise import Stepwise
 from quickstudy.maps import colours
 from quickstudy.storage import read_json, write_json
@@ -154,20 +155,39 @@ class Watched:
     def __call__(self, learner: Learner, stream: Stream, number: int, state: Any) -> None:
         """Keeps the places after ``number`` contexts, turned onto those before; nothing of a learner without an
         embedding."""
-        kept = self.kept()["planes"][:number]
+        kept = {after: plane for after, plane in self.kept()[1].items() if after < number}
         x, context = questions(stream)
         try:
             places, share = principal(seen(learner, x, state))
         except ValueError:
             return
         if kept:
-            places = aligned(places, np.array(kept[-1]["places"]))
-        one = {"share": share, "places": np.round(places, 4).tolist()}
-        write_json(self.path, {"context": context, "planes": [*kept, one]})
+            places = aligned(places, kept[max(kept)].places)
+        planes = kept | {number: Plane(np.round(places, 4), share)}
+        told = [{"after": after, "share": one.share, "places": one.places.tolist()} for after, one in planes.items()]
+        write_json(self.path, {"context": context, "planes": told})
 
-    def kept(self) -> dict[str, Any]:
-        """The contexts of the questions, and the planes so far."""
-        return read_json(self.path) if self.path.exists() else {"context": [], "planes": []}
+    def kept(self) -> tuple[np.ndarray, dict[int, Plane]]:
+        """(n,) the contexts of the questions, and the planes by the number of contexts before them. Raises FileProblem
+        where the file is damaged."""
+        if not self.path.exists():
+            return np.zeros(0, dtype=int), {}
+        held = read_json(self.path)
+        try:
+            context = np.array(held["context"], dtype=int)
+            return context, {int(one["after"]): _plane(one, len(context)) for one in held["planes"]}
+        except (KeyError, TypeError, ValueError) as error:
+            raise FileProblem(
+                f"{self.path} is damaged ({error!r}); delete it, and the map begins where the life goes on"
+            ) from error
+
+
+def _plane(told: Mapping[str, Any], examples: int) -> Plane:
+    """Raises KeyError, TypeError or ValueError for what is none of so many examples."""
+    places = np.array(told["places"], dtype=float).reshape(examples, 2)
+    if not np.isfinite(places).all():
+        raise ValueError("places that are no numbers")
+    return Plane(places, float(told["share"]))
 
 
 def questions(stream: Stream) -> tuple[Tensor, list[int]]:
@@ -183,11 +203,10 @@ def questions(stream: Stream) -> tuple[Tensor, list[int]]:
 
 def life(watched: Watched) -> str:
     """A section of small multiples: a panel after each context; nothing where nothing was kept."""
-    kept = watched.kept()
-    if not kept["planes"]:
+    context, planes = watched.kept()
+    if not planes:
         return ""
-    context = np.array(kept["context"])
-    figures = "".join(_panel(np.array(one["places"]), context, n, one["share"]) for n, one in enumerate(kept["planes"]))
+    figures = "".join(_panel(places, context, after, share) for after, (places, share) in planes.items())
     keys = "".join(f"<li>{_key(number)} context {number + 1}</li>" for number in range(int(context.max()) + 1))
     return (
         "<section>\n<h2>How the map moves</h2>\n<p>The same questions of all contexts in the learner's embedding, at "

@@ -13,8 +13,9 @@ from typing import Any
 from quickstudy import data, devices, experiment, learners
 from quickstudy.core import Learner
 from quickstudy.data import Pool
-from quickstudy.experiment import check_seed, check_types, versions
+from quickstudy.experiment import check_seed, versions
 from quickstudy.files import FileProblem
+from quickstudy.kinds import check_fields, check_options
 from quickstudy.lifelong import History, Watch, live
 from quickstudy.recalled import recalling
 from quickstudy.storage import Run, digest
@@ -113,6 +114,7 @@ class Lifelong:
         if "learner" in self.options:
             raise ValueError(f"learner is no option: what {self.method} is around is named after a +")
         for part, names in zip(parts, wanted, strict=True):
+            check_options(part, {key: value for key, value in self.options.items() if key in names})
             made = part(made, **{key: value for key, value in (usual | self.options).items() if key in names})
         return made
 
@@ -210,7 +212,7 @@ def from_run(run: Run) -> Lifelong:
     try:
         plain = run.config["lifelong"]
         asked = Lifelong(**plain | {"widths": tuple(plain["widths"])})
-        check_types(asked)
+        check_fields(asked)
         return asked
     except (KeyError, TypeError) as error:
         raise FileProblem(f"{run.path / 'config.json'} is damaged: {error}; live it anew") from error

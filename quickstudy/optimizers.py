@@ -11,6 +11,7 @@ from typing import Any
 from quickstudy import devices, rules
 from quickstudy.experiment import check_seed, versions
 from quickstudy.files import FileProblem
+from quickstudy.kinds import check_options
 from quickstudy.outer import Evolution, Truncated
 from quickstudy.rules import Rule
 from quickstudy.storage import Run
@@ -52,6 +53,7 @@ class Training:
         """The rule before training. Raises ValueError for a name or an option that does not exist."""
         if self.rule not in LEARNED:
             raise ValueError(f"no rule that is learned is called {self.rule!r}; there are {', '.join(LEARNED)}")
+        check_options(LEARNED[self.rule], self.options)
         try:
             with devices.seeded(self.seed):
                 return LEARNED[self.rule](**self.options)

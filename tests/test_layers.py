@@ -13,7 +13,7 @@ import quickstudy
 
 ROOT = Path(quickstudy.__file__).parent
 LAYERS = [
-    {"files", "tree", "metrics", "core"},
+    {"files", "kinds", "tree", "metrics", "core"},
     {"nets"},
     {"rules", "data", "tasks"},
     {"learners"},

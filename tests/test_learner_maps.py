@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from sklearn.decomposition import PCA
 from quickstudy import learner_maps, learners
 from quickstudy.embedding import embedding
 from quickstudy.evaluate import evaluate
+from quickstudy.files import FileProblem
 from quickstudy.gallery import Sheets
 from quickstudy.lifelong import live
 from quickstudy.tasks import episodes, streams
@@ -92,27 +95,55 @@ def test_a_learner_without_an_embedding_has_no_picture(pool):
 def test_a_life_is_watched_and_a_killed_one_goes_on(stream, tmp_path):
     whole, again = (learner_maps.Watched(tmp_path / f"{name}.json") for name in ("whole", "again"))
     live(continual(stream), stream, watch=whole)
-    kept = whole.kept()
-    assert len(kept["planes"]) == len(stream) + 1
-    assert all(len(plane["places"]) == len(kept["context"]) for plane in kept["planes"])
+    contexts, planes = whole.kept()
+    assert [*planes] == [*range(len(stream) + 1)]
+    assert all(plane.places.shape == (len(contexts), 2) for plane in planes.values())
     live(continual(stream), stream, watch=again)
     state = continual(stream).init(stream.way)
     for number in (1, 2, 3):  # a context that was killed after it was watched is watched again
         state = continual(stream).adapt(state, stream[number - 1])
         again(continual(stream), stream, number, state)
-    assert again.kept() == kept
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
     section = learner_maps.life(whole)
     assert section.count("<figure>") == 4
-    assert section.count("<circle") == 4 * len(kept["context"]) + 3
+    assert section.count("<circle") == 4 * len(contexts) + 3
     assert section.count('fill-opacity="0.18"') == sum(
-        context >= learned for learned in range(4) for context in kept["context"]
+        context >= learned for learned in range(4) for context in contexts
     )
+
+
+def test_a_map_that_was_lost_begins_where_the_life_goes_on(stream, tmp_path):
+    watched = learner_maps.Watched(tmp_path / "maps.json")
+    watched(continual(stream), stream, 2, continual(stream).init(stream.way))
+    assert [*watched.kept()[1]] == [2]
+    assert "after context 2" in learner_maps.life(watched)
+    watched(continual(stream), stream, 1, continual(stream).init(stream.way))
+    assert [*watched.kept()[1]] == [1]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"context": None},
+        {"planes": [None]},
+        {"planes": [{"after": 0, "share": 1.0}]},
+        {"planes": [{"after": 0, "share": None, "places": [[0, 0], [1, 1]]}]},
+        {"planes": [{"after": 0, "share": 1.0, "places": [[0, 0]]}]},
+        {"planes": [{"after": 0, "share": 1.0, "places": [[0, None], [1, 1]]}]},
+    ],
+    ids=str,
+)
+def test_a_damaged_map_is_named_with_the_cure(broken, tmp_path):
+    path = tmp_path / "maps.json"
+    path.write_text(json.dumps({"context": [0, 0], "planes": []} | broken))
+    with pytest.raises(FileProblem, match=r"maps\.json is damaged \(.+\); delete it"):
+        learner_maps.life(learner_maps.Watched(path))
 
 
 def test_few_shot_learners_see_the_same_all_their_lives(stream, tmp_path):
     torch.manual_seed(0)
     watched = learner_maps.Watched(tmp_path / "maps.json")
     live(learners.prototypes(stream.shape, width=8).eval(), stream, watch=watched)
-    first, *others = (np.array(plane["places"]) for plane in watched.kept()["planes"])
+    first, *others = (plane.places for plane in watched.kept()[1].values())
     assert all(np.abs(other - first).max() < 1e-3 for other in others)
     assert learner_maps.life(learner_maps.Watched(tmp_path / "nothing.json")) == ""

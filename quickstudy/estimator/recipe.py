@@ -14,6 +14,7 @@ from quickstudy import learners
 from quickstudy.core import Learner
 from quickstudy.estimator import hub
 from quickstudy.estimator.inputs import Looks
+from quickstudy.kinds import check_options
 from quickstudy.learners.density import Density
 from quickstudy.learners.gradient import Gradient
 from quickstudy.learners.matching import Matching
@@ -111,6 +112,7 @@ def _made(make: Callable[..., Learner], name: str, options: dict[str, Any], *giv
     ]
     if wrong := [key for key in options if key not in known]:
         raise ValueError(f"{name} has no option {wrong[0]!r}; it has {', '.join(known) or 'none'}")
+    check_options(make, options)
     try:
         return make(*given, **options)
     except TypeError as error:

@@ -11,6 +11,7 @@ from quickstudy.core import Examples, Learner, mask_unseen, one_hot
 from quickstudy.nets import fast_weights as memory
 from quickstudy.nets.conv4 import conv4
 from quickstudy.nets.norm import without_statistics
+from quickstudy.nets.sizes import check_sizes
 
 
 class Written(NamedTuple):
@@ -33,6 +34,7 @@ class FastWeights(Learner[Written]):
         super().__init__()
         if rule not in ("sum", "delta"):
             raise ValueError(f"no rule is called {rule!r}; choose sum or delta")
+        check_sizes(keys=keys)
         self.embed = without_statistics(embed)
         self.keys = nn.Linear(features, keys)
         self.map = memory.feature_map(feature_map)

@@ -11,6 +11,7 @@ from quickstudy.learners.finetuned import FineTuned, fine_tuned
 from quickstudy.nets.attention import attend, class_logsumexp, cosine, full_precision
 from quickstudy.nets.conv4 import conv4
 from quickstudy.nets.lstm import BiLSTM, LSTMCell
+from quickstudy.nets.sizes import check_sizes
 
 
 class FullContext(nn.Module):
@@ -24,6 +25,7 @@ class FullContext(nn.Module):
 
     def __init__(self, features: int, *, steps: int) -> None:
         super().__init__()
+        check_sizes(steps=steps)
         self.g = BiLSTM(features, features)
         self.f = LSTMCell(2 * features, features)
         self.steps = steps

@@ -12,6 +12,7 @@ from quickstudy.nets.attention import attend, cosine, full_precision
 from quickstudy.nets.conv4 import conv4
 from quickstudy.nets.lstm import Carry, LSTMCell
 from quickstudy.nets.norm import without_statistics
+from quickstudy.nets.sizes import check_sizes
 from quickstudy.rules.coordinatewise import log_and_sign
 
 P = 7.0  # of the preprocessing of gradients
@@ -79,6 +80,7 @@ class MetaNetworks(Learner[Met]):
         self, base: nn.Module, represent: nn.Module, features: int, *, way: int, hidden: int, size: int
     ) -> None:
         super().__init__()
+        check_sizes(hidden=hidden, size=size)
         self.base, self.represent = without_statistics(base), without_statistics(represent)
         self.b, self.u = Layers(features, hidden, way), Layers(features, hidden, way)
         self.d, self.d_out = LSTMCell(2, size), nn.Linear(size, 1, bias=False)

@@ -12,6 +12,7 @@ from quickstudy.nets.attention import class_sums
 from quickstudy.nets.conv4 import conv4
 from quickstudy.nets.mlp import mlp
 from quickstudy.nets.norm import without_statistics
+from quickstudy.nets.sizes import check_sizes
 
 
 class Summary(NamedTuple):
@@ -60,6 +61,7 @@ def neural_process(
     shape: tuple[int, int, int], *, way: int, width: int = 64, normalization: str = "batch", hidden: int = 256
 ) -> NeuralProcess:
     """Over the four convolutional blocks of the few-shot papers; encoder and decoder have two layers of ``hidden``."""
+    check_sizes(hidden=hidden)
     net = conv4(shape, width=width, normalization=normalization)
     encoder, decoder = (mlp((net.features + k,), widths=(hidden, hidden)) for k in (way, hidden))
     return NeuralProcess(net, encoder, nn.Sequential(decoder, nn.Linear(hidden, way)), way=way, summary=hidden)

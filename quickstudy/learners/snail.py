@@ -168,5 +168,5 @@ def snail(
         raise ValueError(f"first weights are of a matching network or random, got start {start!r}")
     net = conv4(shape, width=width, normalization=normalization)
     embed = nn.Sequential(net, nn.Linear(net.features, width))
-    learner = SNAIL(embed, Snail(width + way, length or way + 1, width=filters), way=way)
+    learner = SNAIL(embed, Snail(width + way, length or way + 1, filters=filters), way=way)
     return begin_as_matching(learner) if start == "matching" else learner

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from quickstudy.nets.lstm import Carry, LSTMCell, sweeps
+from quickstudy.nets.sizes import check_sizes
 
 
 class Cell(nn.Module, ABC):
@@ -71,6 +72,7 @@ class FeedForward(Cell):
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
+        check_sizes(hidden=hidden)
         self.layer = nn.Linear(inputs, hidden)
         self.projected = self.outputs = hidden
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from quickstudy.nets.convolution import Conv2d
 from quickstudy.nets.norm import BatchNorm, norm
 from quickstudy.nets.patches import GreyConv2d, GreyNormed
+from quickstudy.nets.sizes import check_sizes
 
 
 class Conv4(nn.Module):
@@ -20,6 +21,7 @@ class Conv4(nn.Module):
 
     def __init__(self, shape: tuple[int, int, int], width: int, *, normalization: str, stride: bool = False) -> None:
         super().__init__()
+        check_sizes(width=width)
         channels, height, square = shape
         if min(height, square) < 16:
             raise ValueError(f"four halvings need pictures of at least 16 x 16, got {height} x {square}; enlarge them")

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from quickstudy.nets.sizes import check_sizes
+
 Carry = tuple[Tensor, Tensor]  # (hidden, n) output and cell
 Carries = list[Carry]  # of each layer
 
@@ -33,6 +35,7 @@ class CoordinateCell(nn.Module):
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
+        check_sizes(hidden=hidden)
         self.hidden = hidden
         bound = 1 / math.sqrt(hidden)
         self.weight = nn.Parameter(torch.empty(4 * hidden, inputs + hidden).uniform_(-bound, bound))

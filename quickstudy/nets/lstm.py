@@ -10,6 +10,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from quickstudy.nets.sizes import check_sizes
+
 Carry = tuple[Tensor, Tensor]  # (..., hidden) output and cell
 OPEN = 2.0  # the bias of an open gate, and of a shut one less than zero
 NARROW = 64  # gates of fewer units are worth a copy: in short pieces of longer rows a sigmoid takes ten times as long
@@ -24,6 +26,7 @@ class LSTMCell(nn.Module):
 
     def __init__(self, inputs: int, hidden: int, *, forget: float = 0.0) -> None:
         super().__init__()
+        check_sizes(hidden=hidden)
         self.hidden = hidden
         bound = 1 / math.sqrt(hidden)
         both = torch.empty(4 * hidden, inputs + hidden).uniform_(-bound, bound)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from quickstudy.nets.attention import full_precision
+from quickstudy.nets.sizes import check_sizes
 
 
 def address(memory: Tensor, keys: Tensor, strength: Tensor, *, empty: Tensor | None = None) -> Tensor:
@@ -81,8 +82,9 @@ class LeastRecentlyUsed:
     """
 
     def __init__(self, rows: int, width: int, heads: int, *, gamma: float) -> None:
-        if min(rows, width, heads) < 1 or rows < heads:
-            raise ValueError(f"a memory has at least one row a head, got rows {rows}, width {width}, heads {heads}")
+        check_sizes(rows=rows, width=width, heads=heads)
+        if rows < heads:
+            raise ValueError(f"a memory has at least one row a head, got {rows} rows and {heads} heads")
         if not 0 <= gamma <= 1:
             raise ValueError(f"gamma is the share of the usage that stays, from 0 to 1; got {gamma}")
         self.rows, self.width, self.heads, self.gamma = rows, width, heads, gamma

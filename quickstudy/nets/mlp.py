@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from quickstudy.nets.norm import norm
+from quickstudy.nets.sizes import check_sizes
 
 
 class MLP(nn.Module):
@@ -16,6 +17,7 @@ class MLP(nn.Module):
 
     def __init__(self, shape: Sequence[int], widths: Sequence[int], *, normalization: str) -> None:
         super().__init__()
+        check_sizes(**{f"width {i + 1}": width for i, width in enumerate(widths)})
         sizes = [math.prod(shape), *widths]
         blocks = (_block(a, b, normalization) for a, b in itertools.pairwise(sizes))
         self.blocks = nn.Sequential(nn.Flatten(), *blocks)

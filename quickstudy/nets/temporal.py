@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from quickstudy.nets.causal import Causal, CausalAttention, Chain, Past
+from quickstudy.nets.sizes import check_sizes
 
 
 class DenseBlock(Causal):
@@ -62,16 +63,17 @@ def temporal_block(inputs: int, length: int, filters: int) -> list[Causal]:
 
 class Snail(Chain):
     """Attention (64, 32), convolutions of 128 filters, attention (256, 128), convolutions, attention (512, 256): the
-    paper's net for few-shot classification, ``width`` being its 32, for sequences of ``length``."""
+    paper's net for few-shot classification, ``filters`` being its 32, for sequences of ``length``."""
 
-    def __init__(self, inputs: int, length: int, *, width: int = 32) -> None:
+    def __init__(self, inputs: int, length: int, *, filters: int = 32) -> None:
+        check_sizes(length=length, filters=filters)
         layers: list[Causal] = []
         for i, (keys, values) in enumerate(((2, 1), (8, 4), (16, 8))):
             if i:
-                block = temporal_block(inputs, length, 4 * width)
+                block = temporal_block(inputs, length, 4 * filters)
                 layers += block
-                inputs += 4 * width * len(block)
-            layers.append(AttentionBlock(inputs, keys * width, values * width))
-            inputs += values * width
+                inputs += 4 * filters * len(block)
+            layers.append(AttentionBlock(inputs, keys * filters, values * filters))
+            inputs += values * filters
         super().__init__(layers)
         self.features = inputs

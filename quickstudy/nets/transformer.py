@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from quickstudy.nets.causal import Causal, CausalAttention, Chain, Past
+from quickstudy.nets.sizes import check_sizes
 
 
 class Block(Causal):
@@ -38,6 +39,7 @@ class Transformer(Chain):
     normalization after them. Raises ValueError for steps beyond ``length``."""
 
     def __init__(self, width: int, *, layers: int, heads: int, length: int) -> None:
+        check_sizes(width=width, layers=layers, heads=heads, length=length)
         super().__init__([Block(width, heads=heads) for _ in range(layers)])
         self.places = nn.Parameter(0.02 * torch.randn(length, width))
         self.after = nn.LayerNorm(width)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from quickstudy.nets.mlp import mlp
+from quickstudy.nets.sizes import check_sizes
 
 
 class VAE(nn.Module):
@@ -17,6 +18,7 @@ class VAE(nn.Module):
 
     def __init__(self, shape: Sequence[int], widths: Sequence[int], latent: int) -> None:
         super().__init__()
+        check_sizes(latent=latent, layers=len(widths))
         self.shape, self.latent = tuple(shape), latent
         self.encoder, self.decoder = mlp(shape, widths=widths), mlp((latent,), widths=widths[::-1])
         self.code = nn.Linear(widths[-1], 2 * latent)

@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from quickstudy.nets.mlp import mlp
+from quickstudy.nets.sizes import check_sizes
 
 PENALTY = 10.0  # the paper's lambda
 
@@ -18,6 +19,7 @@ class WGAN(nn.Module):
 
     def __init__(self, shape: Sequence[int], widths: Sequence[int], latent: int) -> None:
         super().__init__()
+        check_sizes(latent=latent)
         self.shape, self.latent = tuple(shape), latent
         drawer = mlp((latent,), widths=widths[::-1])
         self.generator = nn.Sequential(drawer, nn.Linear(drawer.features, math.prod(shape)), nn.Sigmoid())

@@ -14,7 +14,7 @@ from quickstudy.nets.temporal import Snail
 
 @pytest.fixture
 def learner():
-    return SNAIL(nn.Identity(), Snail(6 + 3, 7, width=2), way=3).double()
+    return SNAIL(nn.Identity(), Snail(6 + 3, 7, filters=2), way=3).double()
 
 
 def test_every_query_is_the_last_step_of_its_own_sequence(learner, make_task):
@@ -59,7 +59,7 @@ def test_the_convolutions_reach_over_the_support():
 
 @pytest.mark.parametrize(("filters", "way"), [(8, 5), (4, 7)])  # as many values as classes, and fewer
 def test_it_begins_as_a_matching_network(filters, way):
-    learner = begin_as_matching(SNAIL(nn.Identity(), Snail(9 + way, way + 1, width=filters), way=way))
+    learner = begin_as_matching(SNAIL(nn.Identity(), Snail(9 + way, way + 1, filters=filters), way=way))
     features = torch.linalg.qr(torch.randn(9, 9)).Q[:way] * 8
     for seed in range(5):
         order = torch.randperm(way, generator=torch.Generator().manual_seed(seed))

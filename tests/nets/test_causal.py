@@ -18,7 +18,7 @@ NETS = {
     "beside": lambda: AttentionBlock(6, 4, 5),
     "convolution": lambda: DenseBlock(6, 3, dilation=2),
     "chain": lambda: Chain([AttentionBlock(6, 4, 5), DenseBlock(11, 3, dilation=1)]),
-    "snail": lambda: Snail(6, 7, width=2),
+    "snail": lambda: Snail(6, 7, filters=2),
     "transformer": lambda: Transformer(6, layers=2, heads=2, length=12),
 }
 every = pytest.mark.parametrize("name", NETS)

@@ -156,7 +156,7 @@ def test_a_free_row_is_emptied_before_it_is_written():
 
 @pytest.mark.parametrize(
     ("asked", "says"),
-    [((1, 3, 2, 0.9), "at least one row a head, got rows 1"), ((4, 3, 2, 1.5), "from 0 to 1; got 1.5")],
+    [((1, 3, 2, 0.9), "at least one row a head, got 1 rows and 2"), ((4, 3, 2, 1.5), "from 0 to 1; got 1.5")],
 )
 def test_what_cannot_be_a_memory_is_refused(asked, says):
     *sizes, gamma = asked
