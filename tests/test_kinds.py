@@ -3,6 +3,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_type_hints
 
+import numpy as np
 import pytest
 
 from quickstudy import learners, optimizers
@@ -21,8 +22,8 @@ TAKING_OPTIONS = [
 @pytest.mark.parametrize(
     ("kind", "allowed", "refused"),
     [
-        (int, [0, -3], [2.5, True, "2", None, [1]]),
-        (float, [0, -3, 2.5], [True, "2", None]),
+        (int, [0, -3, np.int64(2)], [2.5, True, "2", None, [1]]),
+        (float, [0, -3, 2.5, np.float32(1)], [True, "2", None]),
         (bool, [True], [1, "true"]),
         (str, ["", "a"], [1, None, ["a"]]),
         (int | None, [1, None], ["a", 0.5]),
