@@ -30,6 +30,8 @@ def test_a_learner_is_told_what_it_asks_for(name, options, outputs, splits):
 def test_a_wrong_option_is_one_clear_line(splits):
     with pytest.raises(ValueError, match=r"maml does not take these options: .*wdith"):
         experiment.learner("maml", splits, {"wdith": 4}, way=4)
+    with pytest.raises(ValueError, match=r"^steps is a whole number, got 2\.5$"):
+        experiment.learner("maml", splits, {"steps": 2.5}, way=4)
 
 
 def test_validation_has_the_way_of_a_learned_head_and_few_classes_else(splits):

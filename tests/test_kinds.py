@@ -5,9 +5,10 @@ from typing import Any, Literal, get_type_hints
 
 import numpy as np
 import pytest
+from torch import nn
 
 from quickstudy import learners, optimizers
-from quickstudy.estimator.recipe import READERS
+from quickstudy.estimator.recipe import READERS, reader
 from quickstudy.experiment import Experiment
 from quickstudy.kinds import check_fields, check_options, fits, worded
 from quickstudy.lives import Lifelong
@@ -55,6 +56,11 @@ def test_every_default_is_what_its_annotation_allows(make):
     options = {name: value for name, value in defaults.items() if value is not inspect.Parameter.empty}
     check_options(make, options)
     assert {*options} <= {*get_type_hints(make.__init__ if inspect.isclass(make) else make)}
+
+
+def test_an_option_of_a_reader_of_another_kind_is_named():
+    with pytest.raises(ValueError, match=r"^bandwidth is a number, got 'x'$"):
+        reader("density", nn.Identity(), 3, {"bandwidth": "x"})
 
 
 def test_an_option_of_another_kind_is_named():

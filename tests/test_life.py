@@ -172,6 +172,19 @@ def test_what_was_meta_trained_is_examined_on_what_it_has_not_seen(trained, monk
         asked.build(permuted)
 
 
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"experiment": {}}, "holds no life; quickstudy lifelong METHOD makes one"),
+        ({"lifelong": {}}, "is damaged: 'widths'"),
+        ({"lifelong": {"widths": ["x"]}}, "is damaged: widths is a list, each a whole number"),
+    ],
+)
+def test_what_holds_no_life_is_named(config, says, tmp_path):
+    with pytest.raises(FileProblem, match=says):
+        lives.from_run(Run.create(tmp_path / "run", config))
+
+
 def test_alphabets_are_the_contexts_of_glyphs():
     stream = Lifelong(stream="split-glyphs").contexts()
     scripts = {name.partition("/")[0] for part in data.glyphs()[:3] for name in part.names}
@@ -216,6 +229,7 @@ def test_what_the_generator_draws_is_found_inside(wrappers, stream):
         (Lifelong("prototypes", {"width": 3}, run="runs/a", stream="split-glyphs"), "trained with its own options"),
         (Lifelong("ewc", {"examples": 0}, stream="split-glyphs"), "at least 1 example"),
         (Lifelong("ewc", {"learner": 3}, stream="split-glyphs"), "learner is no option"),
+        (Lifelong("ewc", {"strength": "x"}, stream="split-glyphs"), "strength is a number, got 'x'"),
         (Lifelong(stream="permuted-glyphs", each=3), "classes of a split"),
         (Lifelong(stream="split-glyphs", each=0), "at least 1; got 0"),
         (Lifelong(stream="split-glyphs", examples=0), "at least 1; got 0"),

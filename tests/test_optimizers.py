@@ -73,6 +73,7 @@ def _until_it_goes_on(folder, process):
     [
         ({"rule": "sgd"}, "no rule that is learned is called 'sgd'"),
         ({"options": {"width": 3}}, "lstm does not take these options"),
+        ({"options": {"layers": 1.5}}, "layers is a whole number, got 1.5"),
         ({"problem": "moons"}, "no problem is called 'moons'"),
         ({"estimator": "guess"}, "no estimator of descents is called 'guess'"),
         ({"segment": 0}, "at least 1"),

@@ -25,10 +25,10 @@ def test_a_size_below_one_is_named(name, option, wrong):
 
 
 @pytest.mark.parametrize("widths", [(0,), (4, -1)])
-@pytest.mark.parametrize("make", [learners.continual, learners.maml_regressor])
-def test_a_layer_without_units_is_named(make, widths):
+@pytest.mark.parametrize(("make", "shape"), [(learners.continual, (1, 28, 28)), (learners.maml_regressor, (1,))])
+def test_a_layer_without_units_is_named(make, shape, widths):
     with pytest.raises(ValueError, match=rf"width {len(widths)} is a whole number, at least 1; got {widths[-1]}"):
-        make((1, 28, 28) if make is learners.continual else 1, widths=widths)
+        make(shape, widths=widths)
 
 
 @pytest.mark.parametrize("generator", ["vae", "gan"])
