@@ -265,7 +265,8 @@ def _line(axes: Axes, index: int, points: Points, dots: bool) -> str:
 
 
 def _dash(index: int) -> str:
-    return DASHES[index % len(DASHES)] or "none"
+    """Another one for the same colour, once all colours have been."""
+    return DASHES[(index + index // len(COLOURS)) % len(DASHES)] or "none"
 
 
 def _share(value: float, low: float, high: float) -> float:

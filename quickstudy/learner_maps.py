@@ -201,19 +201,20 @@ def questions(stream: Stream) -> tuple[Tensor, list[int]]:
     return torch.cat(parts), [number for number, part in enumerate(parts) for _ in part]
 
 
-def life(watched: Watched) -> str:
-    """A section of small multiples: a panel after each context; nothing where nothing was kept."""
+def life(watched: Watched, contexts: Sequence[str]) -> str:
+    """A section of small multiples: a panel after each context; nothing where nothing was kept. ``contexts``: what each
+    is, in words."""
     context, planes = watched.kept()
     if not planes:
         return ""
     figures = "".join(_panel(places, context, after, share) for after, (places, share) in planes.items())
-    keys = "".join(f"<li>{_key(number)} context {number + 1}</li>" for number in range(int(context.max()) + 1))
+    keys = "".join(f"<li>{_key(number)} {escape(name)}</li>" for number, name in enumerate(contexts))
     return (
         "<section>\n<h2>How the map moves</h2>\n<p>The same questions of all contexts in the learner's embedding, at "
         "first and after each context, in the plane in which they vary most then, turned onto the one before. Contexts "
         "that have not come yet are pale. Where a context's points run into those of others after it was learned, "
         "what told them apart was lost.</p>\n"
-        f'<ul class="legend">{keys}</ul>\n<div class="many">{figures}</div>\n</section>\n'
+        f'<ul class="legend">{keys}</ul>\n<div class="panels">{figures}</div>\n</section>\n'
     )
 
 

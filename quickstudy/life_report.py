@@ -18,6 +18,7 @@ WORDS = {
     "backward_transfer": "backward transfer: what later contexts added to earlier ones",
     "forward_transfer": "forward transfer: what earlier contexts added before a context came",
 }
+AGAIN = "The seed decides everything that is drawn: on the same kind of machine, the same bits."
 TELLS = {
     "task": "whoever asks says of which context a question is",
     "domain": "the contexts share their labels, and nobody says of which a question is",
@@ -30,21 +31,22 @@ def page(
     history: History,
     *,
     scenario: str,
+    contexts: Sequence[str],
     facts: Mapping[str, str],
     samples: Tensor | None = None,
     sections: Sequence[str] = (),
 ) -> str:
-    """One HTML page. ``samples`` (n, c, h, w): what a generator draws of its past; ``facts["command"]`` is how to make
-    the page anew; ``sections`` are further ones, as HTML."""
+    """One HTML page. ``contexts``: what each is, in words; ``samples`` (n, c, h, w): what a generator draws of its
+    past; ``facts["command"]`` is how to make the page anew; ``sections`` are further ones, as HTML."""
     sheets = gallery.Sheets()
     parts = (
         _headline(title, history, scenario),
-        _matrix(history),
+        _matrix(history, contexts),
         *sections,
         _measures(history),
         _drawn(samples, sheets),
     )
-    return document(title, "".join(parts) + listed(facts), sheets)
+    return document(title, "".join(parts) + listed(facts, AGAIN), sheets)
 
 
 def _headline(title: str, history: History, scenario: str) -> str:
@@ -61,7 +63,7 @@ def _headline(title: str, history: History, scenario: str) -> str:
     )
 
 
-def _matrix(history: History) -> str:
+def _matrix(history: History, contexts: Sequence[str]) -> str:
     shares = history.matrix
     columns = [f"{j + 1}" for j in range(shares.shape[1])]
     rows = ["at first", *(f"after {name}" for name in columns)]
@@ -71,7 +73,7 @@ def _matrix(history: History) -> str:
     chart = charts.lines(
         series, what="accuracy, %", describe=f"accuracy by context: {told}", exams=True, along="contexts learned"
     )
-    keys = "".join(f"<li>{charts.key(j)} context {name}</li>" for j, name in enumerate(columns))
+    keys = "".join(f"<li>{charts.key(j)} {escape(name)}</li>" for j, name in enumerate(contexts))
     return (
         "<section>\n<h2>What is still known</h2>\n<p>Each row is after one more context, each column the exam of a "
         'context, in per cent right.</p>\n<div class="pair">'
@@ -86,7 +88,8 @@ def _measures(history: History) -> str:
     rows["examples in the state"] = f"{history.examples[-1]:,}"
     rows["seconds of learning"] = f"{sum(history.seconds):,.1f}"
     items = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>\n" for name, value in rows.items())
-    return f'<section>\n<h2>What it is worth, and what it costs</h2>\n<dl class="facts">\n{items}</dl>\n</section>\n'
+    told = f'<dl class="facts measures">\n{items}</dl>\n'
+    return f"<section>\n<h2>What it is worth, and what it costs</h2>\n{told}</section>\n"
 
 
 def _points(share: float | None) -> str:

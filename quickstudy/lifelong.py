@@ -102,6 +102,7 @@ def _learned(learner: Learner[S], state: S, stream: Stream, number: int, progres
     steps = learner.steps + sum(module.steps for module in generators)
     with tqdm(total=steps, desc=name, unit="step", disable=not progress) as bar, telling(generators, bar):
         state = learner.train().adapt(state, stream[number], lambda objective: Watched(objective, bar))
+        bar.set_postfix_str("")
     learner.eval()
     return state
 
@@ -119,7 +120,8 @@ def telling(generators: Sequence[Generated], bar: Any) -> Iterator[None]:
 
 
 class Watched(StepObjective):
-    """An objective whose steps are counted by a progress bar."""
+    """An objective whose steps are counted by a progress bar, which says so when none are left: importances may take
+    as long again."""
 
     def __init__(self, objective: StepObjective, bar: Any) -> None:
         self.objective, self.bar = objective, bar
@@ -129,6 +131,8 @@ class Watched(StepObjective):
 
     def slope(self, weights: Weights, batch: Examples, rng: Generator) -> tuple[Weights, Tensor]:
         self.bar.update()
+        if self.bar.n == self.bar.total:
+            self.bar.set_postfix_str("measuring")
         return self.objective.slope(weights, batch, rng)
 
 

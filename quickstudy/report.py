@@ -298,16 +298,19 @@ def _spread(evaluations: Sequence[Evaluation]) -> str:
     )
 
 
-def listed(facts: Mapping[str, str]) -> str:
-    """The setting, and the command that makes the page anew."""
+def listed(
+    facts: Mapping[str, str],
+    again: str = "Tasks are numbered: the same command draws the same tasks on every machine.",
+) -> str:
+    """The setting, and the command that makes the page anew, with what it makes ``again``."""
     plain = {name: value for name, value in facts.items() if name != "command"}
     items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>\n" for name, value in plain.items())
     section = f'<section>\n<h2>Setting</h2>\n<dl class="facts">\n{items}</dl>\n</section>\n' if items else ""
     if "command" not in facts:
         return section
     return (
-        f"{section}<section>\n<h2>Reproduce it</h2>\n<p>Tasks are numbered: the same command draws the same tasks on "
-        f'every machine.</p>\n<pre tabindex="0"><code>{escape(facts["command"])}</code></pre>\n</section>\n'
+        f"{section}<section>\n<h2>Reproduce it</h2>\n<p>{escape(again)}</p>\n"
+        f'<pre tabindex="0"><code>{escape(facts["command"])}</code></pre>\n</section>\n'
     )
 
 

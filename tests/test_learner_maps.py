@@ -104,8 +104,9 @@ def test_a_life_is_watched_and_a_killed_one_goes_on(stream, tmp_path):
         state = continual(stream).adapt(state, stream[number - 1])
         again(continual(stream), stream, number, state)
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
-    section = learner_maps.life(whole)
+    section = learner_maps.life(whole, ["one", "two", "<3>"])
     assert section.count("<figure>") == 4
+    assert "&lt;3&gt;</li>" in section
     assert section.count("<circle") == 4 * len(contexts) + 3
     assert section.count('fill-opacity="0.18"') == sum(
         context >= learned for learned in range(4) for context in contexts
@@ -116,7 +117,7 @@ def test_a_map_that_was_lost_begins_where_the_life_goes_on(stream, tmp_path):
     watched = learner_maps.Watched(tmp_path / "maps.json")
     watched(continual(stream), stream, 2, continual(stream).init(stream.way))
     assert [*watched.kept()[1]] == [2]
-    assert "after context 2" in learner_maps.life(watched)
+    assert "after context 2" in learner_maps.life(watched, ["a", "b", "c"])
     watched(continual(stream), stream, 1, continual(stream).init(stream.way))
     assert [*watched.kept()[1]] == [1]
 
@@ -137,7 +138,7 @@ def test_a_damaged_map_is_named_with_the_cure(broken, tmp_path):
     path = tmp_path / "maps.json"
     path.write_text(json.dumps({"context": [0, 0], "planes": []} | broken))
     with pytest.raises(FileProblem, match=r"maps\.json is damaged \(.+\); delete it"):
-        learner_maps.life(learner_maps.Watched(path))
+        learner_maps.life(learner_maps.Watched(path), ["one"])
 
 
 def test_few_shot_learners_see_the_same_all_their_lives(stream, tmp_path):
@@ -146,4 +147,4 @@ def test_few_shot_learners_see_the_same_all_their_lives(stream, tmp_path):
     live(learners.prototypes(stream.shape, width=8).eval(), stream, watch=watched)
     first, *others = (plane.places for plane in watched.kept()[1].values())
     assert all(np.abs(other - first).max() < 1e-3 for other in others)
-    assert learner_maps.life(learner_maps.Watched(tmp_path / "nothing.json")) == ""
+    assert learner_maps.life(learner_maps.Watched(tmp_path / "nothing.json"), ["one"]) == ""

@@ -3,17 +3,24 @@
 import contextlib
 import dataclasses
 import functools
+import html
 import json
+import re
+import shlex
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from quickstudy import data, learners, lifelong, lives, metrics, tree
-from quickstudy.commands.lifelong import _samples
+from quickstudy.__main__ import main
+from quickstudy.commands import options as options_of
+from quickstudy.commands.lifelong import _samples, command
 from quickstudy.core import Examples, Learner
 from quickstudy.data.pool import build
 from quickstudy.experiment import Experiment
@@ -275,12 +282,53 @@ def test_the_command_lives_and_goes_on(tmp_path):
     page = (out / "report.html").read_text()
     assert "ewc+replay on split-folder" in page
     assert f"{100 * found['measures']['average_accuracy']:.1f}" in page
+    assert sorted(", ".join(found["contexts"]).split(", ")) == list("abcdefghijkl")
+    for number, title in enumerate(found["contexts"], 1):  # beside the curves and above the map
+        assert page.count(f"context {number}: {title}</li>") == 2
+    assert "<dd>strength=10 capacity=20</dd>" in page
+    told = html.unescape(re.search("<code>(.+)</code>", page)[1])
+    assert shlex.split(told)[1:] == [*asked[:2], "--options", "strength=10", "capacity=20", *asked[2:]]
     again = quickstudy("lifelong", "--resume", str(out), "--json")
     assert json.loads(again.stdout) == found
     other = quickstudy(*asked, "--seed", "3", "--out", str(out))
     assert other.returncode != 0
     assert "asked something else" in other.stderr
     assert other.stderr.count("\n") == 1
+
+
+OPTIONS = st.dictionaries(
+    st.from_regex(r"[a-z]+", fullmatch=True),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(min_size=1)
+    | st.lists(st.floats(0)),
+)
+
+
+@given(OPTIONS)
+def test_options_that_are_told_are_read_alike(options):
+    assert options_of.parse(options_of.told(options)) == options
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Lifelong(),
+        Lifelong("ewc+replay", {"strength": 1e7, "fisher": "predicted", "online": True}, "permuted-mnist", "domain"),
+        Lifelong("prototypes", stream="split-folder:some pictures", run="runs/my run", each=3, examples=7, size=28),
+        Lifelong("si", mask="all", steps=9, batch=2, rate=1e-4, widths=(7,), seed=5, examine="valid", shuffled=True),
+    ],
+    ids=lambda asked: asked.method,
+)
+def test_the_command_on_the_page_is_that_of_the_life(asked, monkeypatch):
+    lived = []
+    monkeypatch.setattr(Lifelong, "go", lambda self, *_, **__: lived.append(self))
+    monkeypatch.setattr(sys, "argv", shlex.split(command(asked)))
+    with pytest.raises(TypeError):  # of what did not live there is no page
+        main()
+    assert lived == [asked]
 
 
 def test_the_command_without_a_method_says_which_there_are():

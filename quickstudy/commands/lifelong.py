@@ -5,24 +5,27 @@ from __future__ import annotations
 import dataclasses
 import json as text
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from torch import Generator, Tensor
 
 from quickstudy import learner_maps, learners, life_report, report
-from quickstudy.commands.subjects import parse
+from quickstudy.commands.options import parse, told
 from quickstudy.core import Learner
 from quickstudy.learners.generative import Generated
 from quickstudy.learners.replay import Replay
 from quickstudy.learners.stepwise import Around
 from quickstudy.lifelong import History
-from quickstudy.lives import NAIVE, Lifelong, from_run
+from quickstudy.lives import NAIVE, STEPPING, Lifelong, from_run
 from quickstudy.storage import Run
 
 SAMPLES = 48
+MOST = 48  # letters of what a context is
 
 
 def start(given: Sequence[Any], out: Path | None, resume: Path | None, json: bool) -> None:
@@ -39,22 +42,60 @@ def start(given: Sequence[Any], out: Path | None, resume: Path | None, json: boo
     folder = out or Path("runs") / "lifelong" / name
     watched = learner_maps.Watched(folder / "maps.json")
     learner, state, contexts, history = asked.go(folder, watch=watched, progress=sys.stderr.isatty())
-    page = _page(asked, folder, history, _samples(learner, state), learner_maps.life(watched))
+    titles = [contexts.title(i) for i in range(len(contexts))]
+    names = [f"context {i + 1}: {shorten(title, MOST, placeholder=' …')}" for i, title in enumerate(titles)]
+    page = life_report.page(
+        f"{asked.method} on {asked.stream}",
+        history,
+        scenario=asked.scenario,
+        contexts=names,
+        facts=_facts(asked, Run.open(folder)),
+        samples=_samples(learner, state),
+        sections=[learner_maps.life(watched, names)],
+    )
     report.save(folder / "report.html", page)
     if json:
         found = {"method": asked.method, "stream": asked.stream, "scenario": asked.scenario, "way": contexts.way}
-        print(text.dumps(found | {"accuracy": history.accuracy, "measures": history.measures()}))
+        known = {"contexts": titles, "accuracy": history.accuracy, "measures": history.measures()}
+        print(text.dumps(found | known))
         return
     print(_worded(history))
     print(f"run folder: {folder}; its page: {folder / 'report.html'}", file=sys.stderr)
 
 
-def _page(asked: Lifelong, folder: Path, history: History, samples: Tensor | None, moved: str) -> str:
-    usual = dataclasses.asdict(Lifelong())
-    facts = {key: str(value) for key, value in dataclasses.asdict(asked).items() if value != usual[key]}
-    facts["command"] = f"quickstudy lifelong --resume {folder}"
-    title = f"{asked.method} on {asked.stream}"
-    return life_report.page(title, history, scenario=asked.scenario, facts=facts, samples=samples, sections=[moved])
+def _facts(asked: Lifelong, run: Run) -> dict[str, str]:
+    """What the life was asked, on which stream it was lived, and by what."""
+    given = {name: value for name, value in dataclasses.asdict(asked).items() if _says(asked, name)}
+    facts = {name: "yes" if value is True else " ".join(_words(value)) for name, value in given.items()}
+    versions = run.config.get("versions", {})
+    return facts | {
+        "stream SHA-256": str(run.config.get("stream_sha256", "unknown")),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "command": command(asked),
+    }
+
+
+def _says(asked: Lifelong, name: str) -> bool:
+    """Whether a field says something of this life."""
+    return getattr(asked, name) not in (None, {}, False) and not (asked.reads and name in STEPPING)
+
+
+def command(asked: Lifelong) -> str:
+    """How to live this life at the command line."""
+    words = ["quickstudy", "lifelong", asked.method]
+    for name, value in dataclasses.asdict(asked).items():
+        if name != "method" and value != getattr(Lifelong(), name):
+            words += [f"--{name}", *_words(value)]
+    return shlex.join(words)
+
+
+def _words(value: Any) -> list[str]:
+    """As it is given at the command line."""
+    if isinstance(value, dict):
+        return told(value)
+    if isinstance(value, tuple | list):
+        return [str(one) for one in value]
+    return [] if value is True else [str(value)]
 
 
 def _samples(learner: Learner, state: Any) -> Tensor | None:

@@ -55,6 +55,7 @@ CELLS: list[LifeCell] = [
     *_held("EWC", "online", "ewc", EWC, online=True),
     *_held("SI", "", "si", SI),
     *_cells("MAS", "reg 1", "mas", {"strength": 2.0}, **HSU),
+    *_cells("MAS", "strength chosen", "mas", {"strength": [0.02, 0.2, 2.0, 20.0]}, **HSU),
     *_cells("naive rehearsal", "1.1k images", "replay", {"capacity": 1100}, **HSU),
     *_cells("exact replay", "1,000 examples", "replay", {"capacity": 1000}),
     *_cells("LwF", "", "lwf", {"averaged": True}),

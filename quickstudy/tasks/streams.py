@@ -27,6 +27,7 @@ from quickstudy.tasks.episodes import bits, distinct
 
 SCENARIOS = ("task", "domain", "class")
 PADDING = 2  # pixels on every side of a permuted digit: 32 x 32, as published
+PLAIN = "as it is"  # words of a context that is no more than its classes
 
 
 class Context(NamedTuple):
@@ -79,6 +80,11 @@ class Stream:
         own = self.labels(index)
         return (allowed >= own.start) & (allowed < own.stop) if self.scenario == "task" else allowed >= 0
 
+    def title(self, index: int) -> str:
+        """What a context is, for people: the names of its classes, or what they have in common."""
+        context = self.contexts[index]
+        return ", ".join(self.train.names[c] for c in context.classes) if context.words == PLAIN else context.words
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of one picture as it is given."""
@@ -117,7 +123,7 @@ def split(train: Pool, test: Pool, each: int, *, scenario: str = "class", order:
     if sorted(order) != list(range(len(train))):
         raise ValueError(f"an order has each of the {len(train)} classes once, from 0; got {list(order)}")
     groups = [tuple(order[first : first + each]) for first in range(0, len(train) - each + 1, each)]
-    return Stream(train, test, [Context(group, same, "as it is") for group in groups], scenario=scenario)
+    return Stream(train, test, [Context(group, same, PLAIN) for group in groups], scenario=scenario)
 
 
 def shuffled(classes: int, *, seed: int) -> list[int]:

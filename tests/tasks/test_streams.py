@@ -95,7 +95,8 @@ def test_alphabets_are_contexts(make_pool):
     names = ("Greek/a", "Greek/b", "Greek/c", "Latin/a", "Latin/b", "Tifinagh/a")
     train, test = streams.halves(replace(make_pool([6] * 6), names=names), 2)
     stream = streams.alphabets(train, test)
-    assert [stream.contexts[i].words for i in range(3)] == ["Greek", "Latin", "Tifinagh"]
+    assert [stream.title(i) for i in range(3)] == ["Greek", "Latin", "Tifinagh"]
+    assert [streams.split(train, test, 3).title(i) for i in range(2)] == [", ".join(names[:3]), ", ".join(names[3:])]
     assert [list(stream.labels(i)) for i in range(3)] == [[0, 1, 2], [3, 4], [5]]
     assert (len(stream[1].y), len(stream.exam(1).y)) == (8, 4)
     with pytest.raises(ValueError, match="have 1 to 3"):
