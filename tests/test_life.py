@@ -13,14 +13,14 @@ import sys
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
 from quickstudy import data, learners, lifelong, lives, metrics, tree
 from quickstudy.__main__ import main
 from quickstudy.commands import options as options_of
-from quickstudy.commands.lifelong import _samples, command
+from quickstudy.commands.lifelong import _facts, _samples, command
 from quickstudy.core import Examples, Learner
 from quickstudy.data.pool import build
 from quickstudy.experiment import Experiment
@@ -110,6 +110,13 @@ def test_a_bar_counts_the_steps_of_a_generator_as_well(stream, capsys):
     live(learner, stream, progress=True)
     assert f"{4 + 3}/{4 + 3}" in capsys.readouterr().err
     assert learner.memory.told is None
+
+
+def test_a_bar_says_when_importances_are_measured(stream, capsys):
+    live(methods()["ewc"], stream, progress=True)
+    bars = capsys.readouterr().err.strip().replace("\n", "\r").split("\r")
+    assert any("measuring" in bar for bar in bars)
+    assert "measuring" not in bars[-1]
 
 
 def test_answers_that_are_alike_count_as_guesses(stream):
@@ -302,12 +309,13 @@ OPTIONS = st.dictionaries(
     | st.booleans()
     | st.integers()
     | st.floats(allow_nan=False)
-    | st.text(min_size=1)
+    | st.text()
     | st.lists(st.floats(0)),
 )
 
 
 @given(OPTIONS)
+@example({"text": ""})
 def test_options_that_are_told_are_read_alike(options):
     assert options_of.parse(options_of.told(options)) == options
 
@@ -329,6 +337,16 @@ def test_the_command_on_the_page_is_that_of_the_life(asked, monkeypatch):
     with pytest.raises(TypeError):  # of what did not live there is no page
         main()
     assert lived == [asked]
+
+
+def test_the_setting_is_what_the_life_read(tmp_path):
+    run = Run.create(tmp_path / "run", {"stream_sha256": "5e", "versions": {"torch": "2"}})
+    shuffled = _facts(Lifelong("si", {"strength": 2.0}, shuffled=True), run)
+    assert shuffled["options"] == "strength=2.0"
+    assert (shuffled["shuffled"], shuffled["widths"]) == ("yes", "400 400")
+    assert (shuffled["stream SHA-256"], shuffled["versions"]) == ("5e", "torch 2")
+    assert not {"mask", "each", "run"} & {*shuffled}
+    assert not {*lives.STEPPING, "options", "shuffled"} & {*_facts(Lifelong("neighbours"), run)}
 
 
 def test_the_command_without_a_method_says_which_there_are():

@@ -376,3 +376,7 @@ def test_small_numbers_keep_their_digits():
     curve = [(0.0, 0.0009), (10.0, 0.0002)]
     words = Page(charts.lines({0: curve}, what="loss", describe="d")).words
     assert all(tick in words for tick in ("0.0002", "0.0004", "0.0006", "0.0008", "0.001"))
+
+
+def test_lines_are_told_apart_when_the_colours_begin_again():
+    assert len({charts.key(index) for index in range(36)}) == 36
