@@ -305,12 +305,7 @@ def test_the_command_lives_and_goes_on(tmp_path):
 
 OPTIONS = st.dictionaries(
     st.from_regex(r"[a-z]+", fullmatch=True),
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False)
-    | st.text()
-    | st.lists(st.floats(0)),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.lists(st.floats(0)),
 )
 
 

@@ -22,7 +22,7 @@ def told(options: Mapping[str, Any]) -> list[str]:
 
 def _plain(value: Any) -> bool:
     """Whether it is a text that is no JSON, and needs no quotes."""
-    return isinstance(value, str) and value != "" and _value(value) == value
+    return isinstance(value, str) and _value(value) == value
 
 
 def _value(text: str) -> Any:
