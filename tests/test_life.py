@@ -25,8 +25,8 @@ from quickstudy.core import Examples, Learner
 from quickstudy.data.pool import build
 from quickstudy.experiment import Experiment
 from quickstudy.files import FileProblem
-from quickstudy.lifelong import live, right, stored
-from quickstudy.lives import Lifelong
+from quickstudy.lifelong import exams, live, right, stored
+from quickstudy.lives import Lifelong, from_run
 from quickstudy.storage import Run
 from quickstudy.tasks import episodes, streams
 from quickstudy.train import calibrate
@@ -297,6 +297,9 @@ def test_the_command_lives_and_goes_on(tmp_path):
     assert shlex.split(told)[1:] == [*asked[:2], "--options", "strength=10", "capacity=20", *asked[2:]]
     again = quickstudy("lifelong", "--resume", str(out), "--json")
     assert json.loads(again.stdout) == found
+    learner, state, contexts, _ = from_run(Run.open(out)).go(out)  # as docs/lifelong.md goes on with it
+    assert exams(learner, state, contexts) == found["accuracy"][-1]
+    assert learner.adapt(state, contexts[0]).contexts == len(contexts) + 1
     other = quickstudy(*asked, "--seed", "3", "--out", str(out))
     assert other.returncode != 0
     assert "asked something else" in other.stderr
