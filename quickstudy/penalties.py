@@ -9,27 +9,32 @@
 
 They are what ``learners.ewc``, ``learners.mas`` and ``learners.si`` add to their loss, and hold the same tensors. That
 of synaptic intelligence watches the optimizer instead of reading examples: ``penalties.si(model, optimizer)``, and
-``penalty.consolidate()``.
+``penalty.consolidate()``. The model may grow heads on the way, and parts of it may be frozen for a while. A checkpoint
+takes ``penalty.state_dict()`` beside those of the model and of the optimizer.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
+from quickstudy import tree
 from quickstudy.learners.ewc import FISHERS, check_decay, fisher
 from quickstudy.learners.mas import sensitivity
 from quickstudy.learners.quadratic import Quadratic, nothing
 from quickstudy.learners.si import grown
 from quickstudy.rules.rule import Weights
 
+Batches = Iterable[Tensor | tuple[Tensor, Tensor] | list[Tensor]]
+
 
 class Penalty:
     """½ · strength · Σ importance · (w - anchor)² over the model's parameters that are trained; 0 before the first
-    ``consolidate``. ``quadratic`` holds it, in tensors by name."""
+    ``consolidate``, and for parameters that came later. ``quadratic`` holds it, in tensors by name."""
 
     def __init__(self, model: nn.Module, strength: float) -> None:
         if not strength >= 0:
@@ -38,8 +43,42 @@ class Penalty:
         self.quadratic = nothing(self._weights())
 
     def __call__(self) -> Tensor:
-        """What to add to the loss: a scalar that can be differentiated."""
-        return self.strength * self.quadratic.value(self._weights())
+        """What to add to the loss: a scalar that can be differentiated. Raises ValueError where a parameter has
+        another shape than when it was held."""
+        live = self._weights()
+        return self.strength * self._over(live).value(live)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What a training needs to go on, beside the model's and the optimizer's: tensors by name."""
+        return dict(tree.items(self._remembered()))
+
+    def load_state_dict(self, saved: Mapping[str, Tensor]) -> None:
+        """Goes on with what ``state_dict`` gave. Raises ValueError where it is that of another model or penalty."""
+        known = {name: w.device for name, w in self.model.named_parameters()}
+        parts: dict[str, Any] = {part: {} for part in self._remembered()}
+        for path, tensor in saved.items():
+            part, _, name = path.partition(".")
+            if part not in parts or (name and name not in known):
+                raise ValueError(f"{path} is of another model, or of another penalty, than {type(self).__name__} here")
+            if name:
+                parts[part][name] = tensor.detach().to(known[name], copy=True)
+            else:
+                parts[part] = tensor.detach().clone()
+        if missing := [part for part, held in parts.items() if isinstance(held, dict) and not held]:
+            raise ValueError(f"{', '.join(missing)} is missing: this is not the state of a {type(self).__name__}")
+        self._remember(parts)
+
+    def _remembered(self) -> dict[str, Any]:
+        return self.quadratic._asdict()
+
+    def _remember(self, parts: dict[str, Any]) -> None:
+        self.quadratic = Quadratic(*(parts[name] for name in Quadratic._fields))
+        self._over(self._weights())
+
+    def _over(self, live: Weights) -> Quadratic:
+        """The quadratic, which knows all these weights from now on."""
+        self.quadratic = self.quadratic.over(live)
+        return self.quadratic
 
     def _weights(self) -> Weights:
         return {name: w for name, w in self.model.named_parameters() if w.requires_grad}
@@ -48,18 +87,33 @@ class Penalty:
 class Measured(Penalty, ABC):
     """A penalty whose importances are measured on examples."""
 
-    def consolidate(self, x: Tensor, y: Tensor | None = None) -> None:
-        """To be called after a task, with its examples: (n, *shape), and labels (n,) where they are read. The model's
-        mode, its buffers and its gradients stay as they are."""
-        live = self._weights()
-        weights = {name: w.detach() for name, w in live.items()}
-        self.quadratic = self._kept(self._measure(weights, x, y), weights)
+    def consolidate(self, x: Tensor | Batches, y: Tensor | None = None) -> None:
+        """To be called after a task, with its examples: (n, *shape), and labels (n,) where they are read; or with what
+        gives batches of them, as a ``DataLoader`` does: x, or (x, y). The model's mode, its buffers and its gradients
+        stay as they are."""
+        weights = {name: w.detach() for name, w in self._weights().items()}
+        importance = {name: torch.zeros_like(w) for name, w in weights.items()}
+        count = 0
+        for some, labels in _batches(x, y, next(iter(weights.values())).device):
+            count += len(some)
+            for name, found in self._measure(weights, some, labels).items():
+                importance[name].lerp_(found, len(some) / count)  # the mean so far
+        if not count:
+            raise ValueError("importances are measured on at least one example, got none")
+        self.quadratic = self.quadratic.renewed(self._kept(self._over(weights), importance, weights))
 
     @abstractmethod
     def _measure(self, weights: Weights, x: Tensor, y: Tensor | None) -> Weights: ...
 
     @abstractmethod
-    def _kept(self, importance: Weights, weights: Weights) -> Quadratic: ...
+    def _kept(self, past: Quadratic, importance: Weights, weights: Weights) -> Quadratic: ...
+
+
+def _batches(x: Tensor | Batches, y: Tensor | None, where: torch.device) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Examples and their labels, on a device."""
+    for batch in [(x, y)] if isinstance(x, Tensor) else x:
+        some, labels = (batch, None) if isinstance(batch, Tensor) else batch
+        yield some.to(where), None if labels is None else labels.to(where)
 
 
 class EWCPenalty(Measured):
@@ -78,10 +132,15 @@ class EWCPenalty(Measured):
     def _measure(self, weights: Weights, x: Tensor, y: Tensor | None) -> Weights:
         return fisher(self.model, weights, x, y, kind=self.fisher, rng=self.rng)
 
-    def _kept(self, importance: Weights, weights: Weights) -> Quadratic:
-        if self.online:
-            return self.quadratic.moved(importance, weights, decay=self.decay)
-        return self.quadratic.plus(importance, weights)
+    def _kept(self, past: Quadratic, importance: Weights, weights: Weights) -> Quadratic:
+        return past.moved(importance, weights, decay=self.decay) if self.online else past.plus(importance, weights)
+
+    def _remembered(self) -> dict[str, Any]:
+        return super()._remembered() | {"rng": self.rng.get_state()}
+
+    def _remember(self, parts: dict[str, Any]) -> None:
+        super()._remember(parts)
+        self.rng.set_state(parts["rng"])
 
 
 class MASPenalty(Measured):
@@ -90,8 +149,8 @@ class MASPenalty(Measured):
     def _measure(self, weights: Weights, x: Tensor, y: Tensor | None) -> Weights:
         return sensitivity(self.model, weights, x)
 
-    def _kept(self, importance: Weights, weights: Weights) -> Quadratic:
-        return self.quadratic.moved(importance, weights)
+    def _kept(self, past: Quadratic, importance: Weights, weights: Weights) -> Quadratic:
+        return past.moved(importance, weights)
 
 
 class SIPenalty(Penalty):
@@ -110,20 +169,31 @@ class SIPenalty(Penalty):
     def consolidate(self) -> None:
         """To be called after a task. The next begins here."""
         weights = {name: w.detach() for name, w in self._weights().items()}
-        self.quadratic = grown(self.quadratic, self._work, self._start, weights, self.damping)
+        self._follow(weights)
+        work = {name: self._work[name] for name in weights}
+        past = grown(self._over(weights), work, self._start, weights, self.damping)
+        self.quadratic = self.quadratic.renewed(past)
         self._begin()
 
     def _begin(self) -> None:
-        self._start = {name: w.detach().clone() for name, w in self._weights().items()}
-        self._work = {name: torch.zeros_like(w) for name, w in self._start.items()}
+        self._start: Weights = {}
+        self._work: Weights = {}
+        self._follow(self._weights())
+
+    def _follow(self, live: Weights) -> None:
+        """Weights that came since the task began start here."""
+        for name, w in live.items():
+            if name not in self._start:
+                self._start[name], self._work[name] = w.detach().clone(), torch.zeros_like(w)
 
     def _before(self, optimizer: torch.optim.Optimizer, given: tuple[Any, ...], named: dict[str, Any]) -> None:
         if any(closure is not None for closure in (*given[1:], *named.values())):
             raise ValueError("steps with a closure compute gradients on the way, which cannot be read; use backward()")
         with torch.no_grad():
             live = self._weights()
+            self._follow(live)
             pull = {name: torch.zeros_like(w) for name, w in live.items()}
-            self.quadratic.add_slope(pull, live, self.strength)
+            self._over(live).add_slope(pull, live, self.strength)
             self._grads = {name: w.grad - pull[name] for name, w in live.items() if w.grad is not None}
             self._from = {name: w.detach().clone() for name, w in live.items()}
 
@@ -132,6 +202,13 @@ class SIPenalty(Penalty):
             live = self._weights()
             for name, grad in self._grads.items():
                 self._work[name].addcmul_(grad, live[name] - self._from[name], value=-1)
+
+    def _remembered(self) -> dict[str, Any]:
+        return super()._remembered() | {"start": self._start, "work": self._work}
+
+    def _remember(self, parts: dict[str, Any]) -> None:
+        super()._remember(parts)
+        self._start, self._work = parts["start"], parts["work"]
 
 
 def ewc(

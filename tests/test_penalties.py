@@ -1,9 +1,13 @@
 """Penalties in a training loop of one's own."""
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from quickstudy import penalties
 from quickstudy.learners.ewc import fisher
@@ -138,6 +142,144 @@ def test_frozen_parameters_are_left_out():
     penalty.consolidate(task(0)[0])
     assert not any(name.startswith("0.") for name in penalty.quadratic.importance)
     assert penalty.quadratic.importance["4.weight"].any()
+
+
+MAKES_OF_A_LOOP = {
+    "ewc": lambda net, optimizer: penalties.ewc(net, strength=1e3),
+    "drawn": lambda net, optimizer: penalties.ewc(net, strength=1e3, fisher="sample", online=True, decay=0.9),
+    "mas": lambda net, optimizer: penalties.mas(net, strength=50),
+    "si": lambda net, optimizer: penalties.si(net, optimizer, strength=300),
+}
+
+
+def looped(net, optimizer, penalty, which):
+    """Some tasks, each in two halves, after one of which a loop may be killed."""
+    for number in which:
+        x, y = task(number // 2)
+        for _ in range(10):
+            optimizer.zero_grad()
+            (F.cross_entropy(net(x), y) + penalty()).backward()
+            optimizer.step()
+        if number % 2:
+            penalty.consolidate(*() if isinstance(penalty, penalties.SIPenalty) else (x,))
+
+
+@pytest.mark.parametrize("make", MAKES_OF_A_LOOP.values(), ids=MAKES_OF_A_LOOP)
+def test_a_loop_that_was_killed_goes_on_to_the_same_weights(make, tmp_path):
+    def begun():
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 4))
+        optimizer = torch.optim.Adam(net.parameters(), 0.02)
+        return net, optimizer, make(net, optimizer)
+
+    whole = begun()
+    looped(*whole, range(6))
+    before = begun()
+    looped(*before, range(3))
+    save_file(before[2].state_dict(), tmp_path / "penalty.safetensors")
+    after = begun()
+    after[0].load_state_dict(before[0].state_dict())
+    after[1].load_state_dict(copy.deepcopy(before[1].state_dict()))
+    after[2].load_state_dict(load_file(tmp_path / "penalty.safetensors"))
+    looped(*after, range(3, 6))
+    for path, tensor in whole[2].state_dict().items():
+        assert torch.equal(tensor, after[2].state_dict()[path]), path
+    assert all(torch.equal(a, b) for a, b in zip(whole[0].parameters(), after[0].parameters(), strict=True))
+    assert whole[2].quadratic.importance["0.weight"].any()
+
+
+def test_what_was_loaded_is_no_longer_shared():
+    net = model()
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    first, second = penalties.si(net, optimizer), penalties.si(net, optimizer)
+    second.load_state_dict(first.state_dict())
+    shared = {id(tensor) for tensor in first.state_dict().values()} & {id(t) for t in second.state_dict().values()}
+    assert not shared
+
+
+def test_the_state_of_another_penalty_is_refused():
+    net, small = model(), nn.Linear(6, 4)
+    held, of_small = penalties.mas(net, strength=1.0), penalties.mas(small, strength=1.0)
+    with pytest.raises(ValueError, match=r"importance\.4\.bias is of another model"):
+        of_small.load_state_dict({name: t for name, t in held.state_dict().items() if name == "importance.4.bias"})
+    with pytest.raises(ValueError, match="rng is of another model, or of another penalty, than MASPenalty"):
+        held.load_state_dict({"rng": torch.zeros(1)})
+    with pytest.raises(ValueError, match="rng is missing: this is not the state of a EWCPenalty"):
+        penalties.ewc(net, strength=1.0).load_state_dict(held.state_dict())
+    with pytest.raises(ValueError, match=r"0\.weight is \(8, 6\), and was \(8, 5\)"):
+        held.load_state_dict(held.state_dict() | {"anchor.0.weight": torch.zeros(8, 5)})
+
+
+class Heads(nn.Module):
+    """A head for each task, made when it comes."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.heads = nn.Linear(6, 8), nn.ModuleList([nn.Linear(8, 4)])
+
+    def forward(self, x):
+        return self.heads[-1](self.body(x).relu())
+
+
+@pytest.mark.parametrize("make", MAKES_OF_A_LOOP.values(), ids=MAKES_OF_A_LOOP)
+def test_a_model_may_grow_heads(make):
+    torch.manual_seed(0)
+    net = Heads()
+    optimizer = torch.optim.Adam(net.parameters(), 0.02)
+    penalty = make(net, optimizer)
+    looped(net, optimizer, penalty, range(2))
+    of_first = penalty.quadratic.importance["heads.0.weight"].clone()
+    net.heads.append(nn.Linear(8, 4))
+    optimizer.add_param_group({"params": list(net.heads[1].parameters())})
+    assert penalty().item() == 0
+    with torch.no_grad():
+        net.heads[1].weight += 1
+    assert penalty().item() == 0  # nothing is known of it
+    looped(net, optimizer, penalty, range(2, 4))
+    assert penalty.quadratic.importance["heads.1.weight"].any()
+    decayed = 0.9 if getattr(penalty, "online", False) else 1
+    torch.testing.assert_close(penalty.quadratic.importance["heads.0.weight"], decayed * of_first)
+    net.heads[0] = nn.Linear(8, 6)
+    with pytest.raises(ValueError, match=r"heads\.0\.weight is \(6, 8\), and was \(4, 8\) .* a head of its own"):
+        penalty()
+
+
+@pytest.mark.parametrize("make", MAKES_OF_A_LOOP.values(), ids=MAKES_OF_A_LOOP)
+def test_what_was_frozen_for_a_while_is_held_again(make):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 4))
+    optimizer = torch.optim.Adam(net.parameters(), 0.02)
+    penalty = make(net, optimizer)
+    looped(net, optimizer, penalty, range(2))
+    before = {path: tensor.clone() for path, tensor in penalty.state_dict().items() if ".0." in path}
+    net[0].requires_grad_(False)
+    optimizer.zero_grad(set_to_none=True)
+    looped(net, optimizer, penalty, range(2, 4))
+    for path in ("importance.0.weight", "anchor.0.weight"):
+        assert torch.equal(penalty.state_dict()[path], before[path])
+    net[0].requires_grad_(True)
+    at_anchor = penalty().item()
+    with torch.no_grad():
+        net[0].weight += 1
+    assert penalty().item() > at_anchor
+
+
+@pytest.mark.parametrize("kind", ["exact", "empirical"])
+def test_importances_are_measured_on_batches_as_on_all(kind):
+    torch.manual_seed(0)
+    net = model().double()
+    x, y = task(0)
+    together, in_batches = (penalties.ewc(net, strength=1.0, fisher=kind) for _ in range(2))
+    together.consolidate(x.double(), y)
+    in_batches.consolidate(DataLoader(TensorDataset(x.double(), y), batch_size=25))  # 25, 25 and 10
+    torch.testing.assert_close(in_batches.quadratic, together.quadratic)
+    blind = penalties.mas(net, strength=1.0)
+    blind.consolidate(part for part in x.double().split(7))
+    known = penalties.mas(net, strength=1.0)
+    known.consolidate(x.double())
+    torch.testing.assert_close(blind.quadratic, known.quadratic)
+    with pytest.raises(ValueError, match="at least one example"):
+        blind.consolidate([])
 
 
 def test_what_makes_no_sense_is_refused():

@@ -37,6 +37,22 @@ class Quadratic(NamedTuple):
         torch._foreach_add_(slopes, pull, alpha=strength)
         return self.least + sum(torch.dot(a.reshape(-1), b.reshape(-1)) for a, b in zip(pull, away, strict=True)) / 2
 
+    def over(self, weights: Weights) -> Quadratic:
+        """With 0 for weights that it does not know yet. Raises ValueError for one that has another shape now."""
+        for name, w in weights.items():
+            if name in self.anchor and self.anchor[name].shape != w.shape:
+                was, now = tuple(self.anchor[name].shape), tuple(w.shape)
+                raise ValueError(
+                    f"{name} is {now}, and was {was} when it was held: of other weights nothing is known; give a new "
+                    "task a head of its own, or make the head wide enough for all from the first"
+                )
+        new = {name: w for name, w in weights.items() if name not in self.anchor}
+        return nothing(new).renewed(self) if new else self
+
+    def renewed(self, by: Quadratic) -> Quadratic:
+        """``by``, and what this says of weights that ``by`` does not know."""
+        return Quadratic(self.importance | by.importance, self.anchor | by.anchor, by.least)
+
     def plus(self, importance: Weights, weights: Weights) -> Quadratic:
         """With one more term, anchored at these weights: every context has an anchor of its own."""
         both = {name: new + self.importance[name] for name, new in importance.items()}

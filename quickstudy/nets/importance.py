@@ -92,8 +92,9 @@ def _check_single(module: nn.Module) -> set[str]:
 def _closed(
     module: nn.Module, live: Weights, single: set[str], score: Score, part: Sequence[Tensor], power: int, total: Weights
 ) -> set[str]:
-    """Adds what can be written in closed form, and says which weights that was. Where a layer reads an example a row,
-    the powers of the slopes are added over the functions first, since what came in is the same for all."""
+    """Adds what can be written in closed form, and says of which weights nothing is left to add. Where a layer reads an
+    example a row, the powers of the slopes are added over the functions first, since what came in is the same for all.
+    """
     logits, calls = _calls(module, live, single, part[0])
     rows = {call.name: torch.zeros_like(call.made) for call in calls if call.made.dim() == 2}
     for each in score(logits, *part[1:]) if calls else ():  # (n,)
@@ -110,7 +111,16 @@ def _closed(
         for call in calls:
             if call.name in rows:
                 _add_rows(call, rows[call.name], power, total)
-    return {f"{call.name}.{name}" for call in calls for name, _ in call.layer.named_parameters()}
+    done = {f"{call.name}.{name}" for call in calls for name, _ in call.layer.named_parameters()}
+    return done | _unread(logits, {name: w for name, w in live.items() if name not in done})
+
+
+def _unread(logits: Tensor, weights: Weights) -> set[str]:
+    """The names of the weights on which these logits do not depend, such as those of other tasks' heads."""
+    if not weights or not logits.requires_grad:
+        return {*weights}
+    slopes = torch.autograd.grad(logits.sum(), [*weights.values()], allow_unused=True)
+    return {name for name, slope in zip(weights, slopes, strict=True) if slope is None}
 
 
 def _calls(module: nn.Module, live: Weights, single: set[str], x: Tensor) -> tuple[Tensor, list[Call]]:

@@ -239,6 +239,35 @@ def test_no_examples_and_strange_powers_are_refused(x):
         fisher(net, dict(net.named_parameters()), x, kind="empirical")
 
 
+class Headed(nn.Module):
+    """Heads of several tasks, one of which is asked; ``scale`` is mapped unless it is another's, too."""
+
+    def __init__(self, scaled):
+        super().__init__()
+        self.body, self.heads = nn.Linear(12, 6), nn.ModuleList([nn.Linear(6, WAY) for _ in range(2)])
+        self.scale, self.scaled = nn.Parameter(torch.rand(6)), scaled
+
+    def forward(self, x):
+        z = self.body(x)
+        return self.heads[1](self.scale * z if self.scaled else z)
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_what_is_not_read_matters_nothing_and_costs_nothing(monkeypatch, scaled):
+    left = []
+    mapped = measures_of._mapped
+    monkeypatch.setattr(measures_of, "_mapped", lambda *given: (left.append({*given[1]} - given[2]), mapped(*given)))
+    net = Headed(scaled).double()
+    weights, x = dict(net.named_parameters()), torch.rand(N, 12, dtype=torch.float64)
+    found = fisher(net, weights, x)
+    assert left == [{"scale"} if scaled else set()]
+    assert not any(found[name].any() for name in ("heads.0.weight", "heads.0.bias"))
+    assert found["heads.1.weight"].any()
+    assert bool(found["scale"].any()) is scaled
+    unread = {name: weights[name] for name in ("heads.0.weight", "heads.0.bias")}
+    assert not any(found.any() for found in fisher(net, unread, x).values())
+
+
 def test_the_convolutions_of_the_few_shot_net_are_not_mapped(monkeypatch):
     closed = set()
     monkeypatch.setattr(measures_of, "_mapped", lambda *given: closed.update(given[2]))
