@@ -239,6 +239,11 @@ def test_a_model_may_grow_heads(make):
     assert penalty.quadratic.importance["heads.1.weight"].any()
     decayed = 0.9 if getattr(penalty, "online", False) else 1
     torch.testing.assert_close(penalty.quadratic.importance["heads.0.weight"], decayed * of_first)
+    known = penalty().item()  # of tasks with an anchor each, not 0
+    net.heads.append(nn.Linear(8, 4))
+    assert penalty().item() == known
+    penalty.consolidate(*() if isinstance(penalty, penalties.SIPenalty) else (task(0)[0],))  # no step was made
+    assert torch.equal(penalty.quadratic.anchor["heads.2.weight"], net.heads[2].weight)
     net.heads[0] = nn.Linear(8, 6)
     with pytest.raises(ValueError, match=r"heads\.0\.weight is \(6, 8\), and was \(4, 8\) .* a head of its own"):
         penalty()

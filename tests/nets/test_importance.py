@@ -265,7 +265,9 @@ def test_what_is_not_read_matters_nothing_and_costs_nothing(monkeypatch, scaled)
     assert found["heads.1.weight"].any()
     assert bool(found["scale"].any()) is scaled
     unread = {name: weights[name] for name in ("heads.0.weight", "heads.0.bias")}
-    assert not any(found.any() for found in fisher(net, unread, x).values())
+    for frozen in (False, True):
+        net.requires_grad_(not frozen)
+        assert not any(found.any() for found in fisher(net, unread, x).values())
 
 
 def test_the_convolutions_of_the_few_shot_net_are_not_mapped(monkeypatch):
