@@ -89,8 +89,8 @@ def results_page() -> str:
         "# Results",
         "",
         "Made by `make docs` from the files under `results/`, which commands wrote. Accuracies are in per cent,",
-        "regression is in mean squared errors; 95 % intervals are over test tasks (and over seeds, where there are",
-        "several). What they mean, and why some differ from the published ones:",
+        "regression is in mean squared errors; 95 % intervals, by Student's t, are over test tasks (and over seeds,",
+        "where there are several). What they mean, and why some differ from the published ones:",
         "[reading-the-results.md](reading-the-results.md).",
     ]
     for table in TABLES:

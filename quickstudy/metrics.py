@@ -17,19 +17,32 @@ class Estimate(NamedTuple):
 
 
 def estimate(values: ArrayLike) -> Estimate:
-    """Mean over tasks and 1.96 standard errors, as the papers report it; an interval of nan for a single task, and
-    where a value is infinite."""
+    """Mean over tasks and its interval by Student's t: of many tasks 1.96 standard errors, as the papers report it, of
+    five 2.78. The interval is nan for a single task, and where a value is infinite."""
     scores = np.asarray(values, dtype=np.float64)
     if scores.size == 0:
         raise ValueError("no values to estimate a mean from; evaluate at least one task")
+    return Estimate(float(scores.mean()), _student(scores.size - 1) * standard_error(scores))
+
+
+def standard_error(values: ArrayLike) -> float:
+    """Of the mean; nan for a single value, and where one is infinite."""
+    scores = np.asarray(values, dtype=np.float64)
     with np.errstate(invalid="ignore"):
-        spread = scores.std(ddof=1) / np.sqrt(scores.size) if scores.size > 1 else float("nan")
-    return Estimate(float(scores.mean()), float(1.96 * spread))
+        return float(scores.std(ddof=1) / np.sqrt(scores.size)) if scores.size > 1 else float("nan")
+
+
+def _student(freedom: int) -> float:
+    """How many standard errors from the mean 95 % of Student's distribution end; nan for no degree of freedom."""
+    from scipy.special import stdtrit  # a tenth of a second, which a prediction does not wait for
+
+    return float(stdtrit(freedom, 0.975)) if freedom else float("nan")
 
 
 def over_seeds(values: ArrayLike) -> Estimate:
-    """Mean of (seeds, tasks) scores of the same tasks; the interval covers both the draw of the tasks and, from two
-    seeds on, the draw of the seeds: 1.96 sqrt(var_tasks / tasks + var_seeds / seeds)."""
+    """Mean of (seeds, tasks) scores of the same tasks. From two seeds on, the interval covers the draw of the tasks and
+    that of the seeds: the root of the sum of the squares of both intervals (Zou & Donner, 2008). That of two seeds is
+    12.7 of their standard errors, that of five 2.78."""
     scores = np.atleast_2d(np.asarray(values, dtype=np.float64))
     tasks = estimate(scores.mean(axis=0))
     if len(scores) == 1:

@@ -229,8 +229,8 @@ def _under(part: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _as_good(scores: np.ndarray, top: list[float]) -> bool:
     """Whether these are at most one standard error below the highest, on the same tasks."""
-    below, interval95 = metrics.paired(top, scores)
-    return below <= (interval95 / 1.96 if len(top) > 1 else 0)
+    below = np.subtract(top, scores)
+    return below.mean() <= (metrics.standard_error(below) if len(top) > 1 else 0)
 
 
 def calibrate(learner: L, tasks: Tasks[Any], indices: Iterable[int], *, way: int | None = None) -> L:

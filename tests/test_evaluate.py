@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 
 from quickstudy import evaluate as module
@@ -50,7 +50,7 @@ def test_figures_equal_those_of_tasks_taken_one_by_one(learner, episodes):
     np.testing.assert_allclose(got.accuracy, scores)
     np.testing.assert_allclose(got.confidence, sure, rtol=1e-4)
     assert got.estimate.mean == pytest.approx(scores.mean())
-    assert got.estimate.interval95 == pytest.approx(1.96 * scores.std(ddof=1) / math.sqrt(COUNT))
+    assert got.estimate.interval95 == pytest.approx(stats.t.ppf(0.975, COUNT - 1) * stats.sem(scores))
     assert got.calibration_error == pytest.approx(metrics.calibration_error(sure, right), abs=1e-4)
     np.testing.assert_allclose(accuracies(learner, episodes, COUNT), scores, rtol=1e-6)
 
@@ -110,7 +110,7 @@ def test_a_comparison_is_paired(learner, episodes, pool):
     difference = a.accuracy - b.accuracy
     got = compare(a, b)
     assert got.mean == pytest.approx(difference.mean())
-    assert got.interval95 == pytest.approx(1.96 * difference.std(ddof=1) / math.sqrt(COUNT))
+    assert got.interval95 == pytest.approx(stats.t.ppf(0.975, COUNT - 1) * stats.sem(difference))
     assert compare(a, a) == (0, 0)
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from quickstudy import learners
 from quickstudy.instances import accuracies, instances, meetings
@@ -32,7 +33,7 @@ def test_the_figures_are_those_of_a_loop(pool):
     for k, shares in by_instance.items():
         found = result.estimates(5)[k - 1]
         assert found.mean == pytest.approx(np.mean(shares))
-        assert found.interval95 == pytest.approx(1.96 * np.std(shares, ddof=1) / np.sqrt(len(shares)))
+        assert found.interval95 == pytest.approx(stats.t.ppf(0.975, len(shares) - 1) * stats.sem(shares))
     np.testing.assert_allclose(accuracies(learner, tasks, 60), result.right.mean(1))
 
 

@@ -19,14 +19,25 @@ scores = st.lists(shares, min_size=2, max_size=40)
 def test_the_interval_is_that_of_scipy(values):
     got = metrics.estimate(values)
     assert got.mean == pytest.approx(float(np.mean(values)))
-    assert got.interval95 == pytest.approx(1.96 * stats.sem(values), abs=1e-12)
+    low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95) if np.ptp(values) else (got.mean, got.mean)
+    assert got.interval95 == pytest.approx((high - low) / 2, abs=1e-12)
 
 
-def test_the_interval_covers_the_mean_19_times_in_20():
-    chance = np.random.default_rng(0)
-    draws = chance.binomial(15, 0.8, size=(2000, 200)) / 15
+@pytest.mark.parametrize("tasks", [2, 3, 5, 200])
+def test_the_interval_covers_the_mean_19_times_in_20(tasks):
+    draws = np.random.default_rng(0).normal(0.8, 0.1, size=(4000, tasks))
     hits = [abs(mean - 0.8) <= interval for mean, interval in map(metrics.estimate, draws)]
-    assert np.mean(hits) == pytest.approx(0.95, abs=0.02)
+    assert np.mean(hits) == pytest.approx(0.95, abs=0.01)
+
+
+@pytest.mark.parametrize(("seeds", "of_seeds"), [(2, 1), (3, 0.1), (5, 1), (5, 0.1)])
+def test_the_interval_over_seeds_covers_the_mean_19_times_in_20(seeds, of_seeds):
+    """The tasks may vary more or less than the seeds; an interval may be wider, and no narrower."""
+    chance = np.random.default_rng(0)
+    draws = chance.normal(size=(1000, 1, 30)) + of_seeds * chance.normal(size=(1000, seeds, 1))
+    draws = draws + 0.5 * chance.normal(size=draws.shape)
+    hits = [abs(mean) <= interval for mean, interval in map(metrics.over_seeds, draws)]
+    assert np.mean(hits) >= 0.935
 
 
 def test_one_task_has_no_interval_and_none_no_mean():
@@ -41,11 +52,10 @@ def test_a_paired_difference_is_that_of_the_t_test(values, random):
     others = [random.random() for _ in values]
     got = metrics.paired(values, others)
     assert got.mean == pytest.approx(np.mean(values) - np.mean(others), abs=1e-12)
-    spread = np.std(np.subtract(values, others), ddof=1)
-    assert got.interval95 == pytest.approx(1.96 * spread / math.sqrt(len(values)), abs=1e-12)
-    if spread > 1e-6:
+    if np.std(np.subtract(values, others)) > 1e-6:
         test = stats.ttest_rel(values, others)
-        assert got.mean / got.interval95 * 1.96 == pytest.approx(test.statistic)
+        assert [got.mean - got.interval95, got.mean + got.interval95] == pytest.approx([*test.confidence_interval()])
+        assert (abs(got.mean) > got.interval95) == (test.pvalue < 0.05)
 
 
 def test_a_pairing_needs_as_many():
@@ -53,14 +63,14 @@ def test_a_pairing_needs_as_many():
         metrics.paired([1, 2], [1, 2, 3])
 
 
-def test_over_seeds_adds_both_variances():
+def test_over_seeds_adds_the_squares_of_both_intervals():
     chance = np.random.default_rng(1)
     table = chance.random((4, 50)) + chance.random((4, 1))
     got = metrics.over_seeds(table)
-    over_tasks = table.mean(0).var(ddof=1) / 50
-    over_seeds = table.mean(1).var(ddof=1) / 4
+    over_tasks = stats.t.ppf(0.975, 49) * stats.sem(table.mean(0))
+    over_seeds = stats.t.ppf(0.975, 3) * stats.sem(table.mean(1))
     assert got.mean == pytest.approx(table.mean())
-    assert got.interval95 == pytest.approx(1.96 * math.sqrt(over_tasks + over_seeds))
+    assert got.interval95 == pytest.approx(math.hypot(over_tasks, over_seeds))
 
 
 def test_pooled_estimates_are_at_least_as_wide_as_those_of_the_scores():
