@@ -203,6 +203,8 @@ def told(name: str, options: dict[str, Any], *, way: int, classes: int) -> dict[
 
 def from_run(run: Run) -> Experiment:
     """What a run was asked. Raises FileProblem for a run of another kind, and where its config is damaged."""
+    if "lifelong" in run.config:
+        raise FileProblem(f"{run.path} holds a life; its page is made by: quickstudy lifelong --resume {run.path}")
     if "experiment" not in run.config:
         raise FileProblem(f"{run.path} holds no learner that was meta-trained; quickstudy train LEARNER makes one")
     try:

@@ -218,6 +218,21 @@ def from_run(run: Run) -> Lifelong:
         raise FileProblem(f"{run.path / 'config.json'} is damaged: {error}; live it anew") from error
 
 
+def history(run: Run) -> History:
+    """What was measured along a life that has ended. Raises FileProblem where it has not, or is damaged."""
+    if not run.finished:
+        raise FileProblem(f"{run.path} has not ended; finish it with: quickstudy lifelong --resume {run.path}")
+    kept = run.metrics
+    try:
+        found = History(**{one.name: kept[one.name] for one in dataclasses.fields(History)})
+        found.measures()
+        if {len(found.seconds), len(found.nbytes), len(found.examples)} != {len(found.accuracy) - 1}:
+            raise ValueError("its lists are of different lengths")
+        return found
+    except (TypeError, ValueError, IndexError) as error:
+        raise FileProblem(f"{run.path / 'metrics.json'} is damaged: {error}; live it anew") from error
+
+
 def _around(name: str) -> Callable[..., Learner]:
     if name not in learners.AROUND:
         names = ", ".join([NAIVE, *learners.AROUND])

@@ -26,7 +26,7 @@ LAYERS = [
     {"lives"},
     {"charts"},
     {"maps", "molecules"},
-    {"gallery", "inside", "learner_maps", "plot", "report", "life_report"},
+    {"gallery", "inside", "learner_maps", "plot", "report", "life_report", "life_comparison"},
     {"estimator", "optim", "recipes", "studio"},
     {"commands"},
     {"arguments"},

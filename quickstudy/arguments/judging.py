@@ -40,12 +40,14 @@ def compare(
     out: Path | None = None,
     json: bool = False,
 ) -> None:
-    """Compare runs and learners on the same tasks, with the interval of each paired difference to the first.
+    """Compare runs and learners on the same tasks, with the interval of each paired difference to the first; or lives
+    on the same stream.
 
-    Example: quickstudy compare runs/demo neighbours density --way 5 --out comparison.html
+    Examples: quickstudy compare runs/demo neighbours density --way 5 --out comparison.html
+              quickstudy compare runs/lifelong/ewc-... runs/lifelong/naive-... --out lives.html
 
     Args:
-        subjects: run folders, or names of learners that need no training.
+        subjects: run folders, or names of learners that need no training; or folders of lives.
         out: an HTML page to write.
         json: print one JSON object.
     """

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from quickstudy import inside, learner_maps
 from quickstudy import report as pages
-from quickstudy.commands import parts
+from quickstudy.commands import compare_lives, parts
 from quickstudy.commands.subjects import Subject, common, several, splits, subject
 from quickstudy.commands.tasks import TestTasks
 from quickstudy.core import Learner
@@ -45,6 +45,9 @@ def run_comparison(texts: Sequence[str], on: TestTasks, out: Path | None, as_jso
     """``quickstudy compare``."""
     if not texts:
         raise ValueError("name at least one run folder or learner to compare")
+    if compare_lives.are_lives(texts):
+        compare_lives.run(texts, on, out, as_json)
+        return
     subjects = several(texts)
     results, name, pools = _measure(subjects, on)
     if as_json:

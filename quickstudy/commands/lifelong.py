@@ -23,6 +23,7 @@ from quickstudy.learners.stepwise import Around
 from quickstudy.lifelong import History
 from quickstudy.lives import NAIVE, STEPPING, Lifelong, from_run
 from quickstudy.storage import Run
+from quickstudy.tasks import Stream
 
 SAMPLES = 48
 MOST = 48  # letters of what a context is
@@ -42,8 +43,7 @@ def start(given: Sequence[Any], out: Path | None, resume: Path | None, json: boo
     folder = out or Path("runs") / "lifelong" / name
     watched = learner_maps.Watched(folder / "maps.json")
     learner, state, contexts, history = asked.go(folder, watch=watched, progress=sys.stderr.isatty())
-    titles = [contexts.title(i) for i in range(len(contexts))]
-    names = [f"context {i + 1}: {shorten(title, MOST, placeholder=' …')}" for i, title in enumerate(titles)]
+    names = named(contexts)
     page = life_report.page(
         f"{asked.method} on {asked.stream}",
         history,
@@ -56,11 +56,18 @@ def start(given: Sequence[Any], out: Path | None, resume: Path | None, json: boo
     report.save(folder / "report.html", page)
     if json:
         found = {"method": asked.method, "stream": asked.stream, "scenario": asked.scenario, "way": contexts.way}
+        titles = [contexts.title(i) for i in range(len(contexts))]
         known = {"contexts": titles, "accuracy": history.accuracy, "measures": history.measures()}
         print(text.dumps(found | known))
         return
     print(_worded(history))
     print(f"run folder: {folder}; its page: {folder / 'report.html'}", file=sys.stderr)
+
+
+def named(contexts: Stream) -> list[str]:
+    """What each context is, for a page."""
+    titles = [shorten(contexts.title(i), MOST, placeholder=" …") for i in range(len(contexts))]
+    return [f"context {i}: {title}" for i, title in enumerate(titles, 1)]
 
 
 def _facts(asked: Lifelong, run: Run) -> dict[str, str]:

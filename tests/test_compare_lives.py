@@ -1,0 +1,153 @@
+"""Lives on one stream, beside each other."""
+
+import json
+import re
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from quickstudy.__main__ import main
+from quickstudy.lives import Lifelong, from_run, history
+from quickstudy.storage import Run
+
+
+@pytest.fixture(scope="module")
+def stream(tmp_path_factory):
+    """Pictures of six classes."""
+    folder, chance = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    for name in "abcdef":
+        (folder / name).mkdir()
+        for i in range(8):
+            Image.fromarray(chance.integers(0, 255, (8, 8), dtype=np.uint8)).save(folder / name / f"{i}.png")
+    return f"split-folder:{folder}"
+
+
+@pytest.fixture(scope="module")
+def folders(stream, tmp_path_factory):
+    """Lives: three on the same stream, one that was killed, one in another scenario."""
+    root = tmp_path_factory.mktemp("lives")
+    same = {"stream": stream, "steps": 3, "widths": (5,)}
+    asked = {
+        "naive": Lifelong(**same),
+        "held": Lifelong("ewc+replay", {"strength": 10.0, "capacity": 7}, **same),
+        "longer": Lifelong(**same | {"steps": 4}),
+        "killed": Lifelong(**same),
+        "task": Lifelong(scenario="task", **same),
+    }
+    for name, one in asked.items():
+        one.go(root / name)
+    (root / "killed" / "metrics.json").unlink()
+    return {name: str(root / name) for name in asked}
+
+
+@pytest.fixture
+def said(monkeypatch, capsys):
+    """What a command prints, and what it says on the way."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["quickstudy", *map(str, words)])
+        main()
+        return capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def refused(monkeypatch, capsys):
+    """The one line of a command that fails."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["quickstudy", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        told = capsys.readouterr()
+        line = told.err if isinstance(end.value.code, int) else str(end.value.code)
+        assert end.value.code
+        assert line.strip().count("\n") == 0
+        return line
+
+    return call
+
+
+def test_figures_are_those_of_the_lives(folders, said):
+    names = ("naive", "held", "longer")
+    found = json.loads(said("compare", *(folders[name] for name in names), "--json").out)
+    lived = [history(Run.open(folders[name])) for name in names]
+    assert found["scenario"] == "class"
+    for name, one, life in zip(names, found["results"], lived, strict=True):
+        assert one["run"] == folders[name]
+        assert one["accuracy"] == life.accuracy
+        assert one["measures"] == life.measures()
+    rows = said("compare", *(folders[name] for name in names)).out.splitlines()
+    assert len(rows) == 5
+    assert "3 contexts; a single life each" in rows[0]
+    ends = [100 * life.measures()["average_accuracy"] for life in lived]
+    for name, row, end, life in zip(names, rows[2:], ends, lived, strict=True):
+        versus = [] if name == "naive" else [f"{end - ends[0]:+.2f}"]
+        wanted = [f"{end:.2f}", *versus, f"{100 * life.measures()['forgetting']:.2f}"]
+        assert row.split("(")[1].split()[: len(wanted) + 1] == [f"{name})", *wanted]
+    assert len({len(row) for row in rows[1:]}) == 1
+
+
+def test_the_page_shows_the_lives(folders, said, tmp_path):
+    page = tmp_path / "page.html"
+    told = said("compare", folders["naive"], folders["held"], folders["longer"], "--out", page)
+    assert f"page: {page}" in told.err
+    html = page.read_text()
+    lived = {name: history(Run.open(folders[name])) for name in ("naive", "held", "longer")}
+    ends = {name: life.measures()["average_accuracy"] for name, life in lived.items()}
+    best = max(ends, key=ends.get)
+    assert re.search(r"<strong>(.*?)\u202f%</strong>", html)[1] == f"{100 * ends[best]:.1f}"
+    assert f"({best})</b>, the best of 3 lives" in html
+    table = re.search("<tbody>(.*?)</tbody>", html, re.DOTALL)[1]
+    options = re.findall("</th><td>(.*?)</td>", table)
+    assert options == ["steps=3", "strength=10.0 capacity=7 steps=3", "steps=4"]  # widths are alike
+    stored = [re.findall('"number">(.*?)</td>', row)[4] for row in table.split("</tr>")[:3]]
+    assert stored == ["0", "7", "0"]
+    so_far = [100 * lived["naive"].matrix[i, :i].mean() for i in (1, 3)]
+    assert f"naive (naive) from {so_far[0]:.1f} to {so_far[1]:.1f}" in html
+    assert html.count("of every context after every context") == 3
+    contexts = from_run(Run.open(folders["naive"])).contexts()
+    assert all(f"<li>context {i + 1}: {contexts.title(i)}</li>" in html for i in range(3))
+
+
+def test_a_life_alone_and_twice_is_one(folders, said):
+    assert len(said("compare", folders["held"], folders["held"]).out.splitlines()) == 3
+
+
+def test_lives_in_folders_of_one_name_are_told_by_their_paths(folders, said, stream, tmp_path):
+    Lifelong(stream=stream, steps=2, widths=(5,)).go(tmp_path / "naive")
+    rows = said("compare", folders["naive"], tmp_path / "naive").out.splitlines()[2:]
+    assert [row.split(")")[0] for row in rows] == [f"naive ({folders['naive']}", f"naive ({tmp_path / 'naive'}"]
+
+
+def test_what_cannot_be_compared_is_refused(folders, refused, tmp_path):
+    naive = folders["naive"]
+    line = refused("compare", naive, folders["task"])
+    assert "only lives on the same stream" in line
+    assert "scenario class, seed 0" in line
+    assert "scenario task, seed 0" in line
+    assert "leave out what says which tasks" in refused("compare", naive, "--tasks", 5)
+    assert "neighbours is none" in refused("compare", naive, "neighbours")
+    assert f"finish it with: quickstudy lifelong --resume {folders['killed']}" in refused("compare", folders["killed"])
+    Run.create(tmp_path / "training", {"experiment": {}})
+    assert "training holds no life" in refused("compare", naive, tmp_path / "training")
+    assert f"its page is made by: quickstudy lifelong --resume {naive}" in refused("report", naive)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("accuracy", [[0.5], [0.5]]), ("accuracy", "none"), ("nbytes", []), ("seconds", 3)]
+)
+def test_a_damaged_history_is_named(folders, refused, stream, tmp_path, key, value):
+    Lifelong(stream=stream, steps=2, widths=(5,)).go(tmp_path / "life")
+    path = tmp_path / "life" / "metrics.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    assert f"{path} is damaged" in refused("compare", tmp_path / "life")
+
+
+def test_the_history_of_a_folder_is_that_of_the_life(folders):
+    run = Run.open(folders["held"])
+    *_, lived = from_run(run).go(folders["held"])
+    assert history(run) == lived
