@@ -13,28 +13,35 @@ from quickstudy.lives import Lifelong, from_run, history
 from quickstudy.storage import Run
 
 
-@pytest.fixture(scope="module")
-def stream(tmp_path_factory):
-    """Pictures of six classes."""
-    folder, chance = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+def drawn(folder, seed):
+    """Pictures of six classes that can be told apart, as a stream."""
+    chance = np.random.default_rng(seed)
     for name in "abcdef":
-        (folder / name).mkdir()
+        (folder / name).mkdir(parents=True)
+        middle = chance.integers(0, 255, (8, 8))
         for i in range(8):
-            Image.fromarray(chance.integers(0, 255, (8, 8), dtype=np.uint8)).save(folder / name / f"{i}.png")
+            pixels = np.clip(middle + chance.normal(0, 60, (8, 8)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
     return f"split-folder:{folder}"
 
 
 @pytest.fixture(scope="module")
+def stream(tmp_path_factory):
+    return drawn(tmp_path_factory.mktemp("pictures") / "some", 0)
+
+
+@pytest.fixture(scope="module")
 def folders(stream, tmp_path_factory):
-    """Lives: three on the same stream, one that was killed, one in another scenario."""
+    """Lives: three on the same stream, one that was killed, in another scenario, and on other pictures."""
     root = tmp_path_factory.mktemp("lives")
-    same = {"stream": stream, "steps": 3, "widths": (5,)}
+    same = {"stream": stream, "steps": 30, "widths": (9,)}
     asked = {
         "naive": Lifelong(**same),
         "held": Lifelong("ewc+replay", {"strength": 10.0, "capacity": 7}, **same),
-        "longer": Lifelong(**same | {"steps": 4}),
+        "longer": Lifelong("joint", mask="all", **same | {"steps": 90}),
         "killed": Lifelong(**same),
         "task": Lifelong(scenario="task", **same),
+        "others": Lifelong(**same | {"stream": drawn(root / "pictures", 1)}),
     }
     for name, one in asked.items():
         one.go(root / name)
@@ -84,6 +91,7 @@ def test_figures_are_those_of_the_lives(folders, said):
     assert len(rows) == 5
     assert "3 contexts; a single life each" in rows[0]
     ends = [100 * life.measures()["average_accuracy"] for life in lived]
+    assert len({*ends}) == 3
     for name, row, end, life in zip(names, rows[2:], ends, lived, strict=True):
         versus = [] if name == "naive" else [f"{end - ends[0]:+.2f}"]
         wanted = [f"{end:.2f}", *versus, f"{100 * life.measures()['forgetting']:.2f}"]
@@ -103,12 +111,17 @@ def test_the_page_shows_the_lives(folders, said, tmp_path):
     assert f"({best})</b>, the best of 3 lives" in html
     table = re.search("<tbody>(.*?)</tbody>", html, re.DOTALL)[1]
     options = re.findall("</th><td>(.*?)</td>", table)
-    assert options == ["steps=3", "strength=10.0 capacity=7 steps=3", "steps=4"]  # widths are alike
-    stored = [re.findall('"number">(.*?)</td>', row)[4] for row in table.split("</tr>")[:3]]
-    assert stored == ["0", "7", "0"]
+    assert options == ["steps=30", "strength=10.0 capacity=7 steps=30", "mask=all steps=90"]  # widths are alike
+    cells = [re.findall('"number">(.*?)</td>', row) for row in table.split("</tr>")[:3]]
+    behind = [f"−{100 * (ends[best] - end):.2f}" if name != best else "best" for name, end in ends.items()]
+    assert [row[1] for row in cells] == behind
+    assert [row[4] for row in cells] == [str(life.examples[-1]) for life in lived.values()]
     so_far = [100 * lived["naive"].matrix[i, :i].mean() for i in (1, 3)]
     assert f"naive (naive) from {so_far[0]:.1f} to {so_far[1]:.1f}" in html
     assert html.count("of every context after every context") == 3
+    dots = re.findall(r'<circle [^>]*cy="([^"]+)"[^>]*r="3"', html.split("accuracy of each context at the end")[1])[:9]
+    shares = [share for life in lived.values() for share in life.accuracy[-1]]
+    assert np.corrcoef([float(y) for y in dots], shares)[0, 1] == pytest.approx(-1, abs=1e-3)
     contexts = from_run(Run.open(folders["naive"])).contexts()
     assert all(f"<li>context {i + 1}: {contexts.title(i)}</li>" in html for i in range(3))
 
@@ -118,7 +131,7 @@ def test_a_life_alone_and_twice_is_one(folders, said):
 
 
 def test_lives_in_folders_of_one_name_are_told_by_their_paths(folders, said, stream, tmp_path):
-    Lifelong(stream=stream, steps=2, widths=(5,)).go(tmp_path / "naive")
+    Lifelong(stream=stream, steps=2, widths=(9,)).go(tmp_path / "naive")
     rows = said("compare", folders["naive"], tmp_path / "naive").out.splitlines()[2:]
     assert [row.split(")")[0] for row in rows] == [f"naive ({folders['naive']}", f"naive ({tmp_path / 'naive'}"]
 
@@ -129,6 +142,7 @@ def test_what_cannot_be_compared_is_refused(folders, refused, tmp_path):
     assert "only lives on the same stream" in line
     assert "scenario class, seed 0" in line
     assert "scenario task, seed 0" in line
+    assert "examined on test" in refused("compare", naive, folders["others"])
     assert "leave out what says which tasks" in refused("compare", naive, "--tasks", 5)
     assert "neighbours is none" in refused("compare", naive, "neighbours")
     assert f"finish it with: quickstudy lifelong --resume {folders['killed']}" in refused("compare", folders["killed"])
@@ -141,7 +155,7 @@ def test_what_cannot_be_compared_is_refused(folders, refused, tmp_path):
     ("key", "value"), [("accuracy", [[0.5], [0.5]]), ("accuracy", "none"), ("nbytes", []), ("seconds", 3)]
 )
 def test_a_damaged_history_is_named(folders, refused, stream, tmp_path, key, value):
-    Lifelong(stream=stream, steps=2, widths=(5,)).go(tmp_path / "life")
+    Lifelong(stream=stream, steps=2, widths=(9,)).go(tmp_path / "life")
     path = tmp_path / "life" / "metrics.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
     assert f"{path} is damaged" in refused("compare", tmp_path / "life")

@@ -83,7 +83,7 @@ def _several(texts: Sequence[str]) -> list[Life]:
     """Each once; lives in folders of the same name are told by the whole of their paths."""
     if strangers := [text for text in texts if not (Path(text) / "config.json").is_file()]:
         raise ValueError(f"lives are compared with lives, in their folders; {strangers[0]} is none")
-    runs = {text: Run.open(Path(text)) for text in dict.fromkeys(texts)}
+    runs = {text: Run.open(Path(text)) for text in texts}
     asked = {text: from_run(run) for text, run in runs.items()}
     names = {text: f"{one.method} ({Path(text).resolve().name})" for text, one in asked.items()}
     alike = Counter(names.values())
