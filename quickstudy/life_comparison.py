@@ -1,66 +1,116 @@
-"""The page of several lives on one stream: what each method still knows, and what it costs."""
+"""The page of several methods on the same streams: what each still knows, and what it costs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
-from quickstudy import charts, gallery
+import numpy as np
+
+from quickstudy import charts, gallery, metrics
 from quickstudy.life_report import TELLS
 from quickstudy.lifelong import History
-from quickstudy.report import document, listed, percent
+from quickstudy.report import document, interval, listed, percent
 
 AGAIN = "The page is made of what the folders of the lives hold."
 
 
 class Lived(NamedTuple):
-    """A life that has ended."""
+    """A method, and its lives that have ended: one for each seed."""
 
     name: str
     options: str  # in words: those given, and what else was asked of it and not of all
-    history: History
+    histories: tuple[History, ...]
 
     @property
-    def end(self) -> float:
-        """The average accuracy of all contexts."""
-        return float(self.history.measures()["average_accuracy"] or 0.0)
+    def ends(self) -> np.ndarray:
+        """(lives,) the average accuracy of all contexts."""
+        return np.array([history.matrix[-1].mean() for history in self.histories])
+
+    @property
+    def end(self) -> metrics.Estimate:
+        """Over the seeds; the interval of a single life is nan."""
+        return metrics.estimate(self.ends)
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """(contexts + 1, contexts) shares right, means over the lives."""
+        return np.mean([history.matrix for history in self.histories], axis=0)
 
     @property
     def so_far(self) -> list[tuple[float, float]]:
         """(contexts learned, their average accuracy in per cent) after each."""
-        shares = self.history.matrix
+        shares = self.matrix
         return [(float(i), 100 * float(shares[i, :i].mean())) for i in range(1, len(shares))]
+
+    @property
+    def forgetting(self) -> float | None:
+        """How far a context is below its best, on average; None of a single context."""
+        lost = [history.measures()["forgetting"] for history in self.histories]
+        known = [one for one in lost if one is not None]
+        return float(np.mean(known)) if known else None
+
+    def cost(self, of: Callable[[History], float]) -> float:
+        """The mean over the lives."""
+        return float(np.mean([of(history) for history in self.histories]))
+
+    def against(self, other: Lived) -> metrics.Estimate:
+        """How much more it knows at the end, paired by seed."""
+        return metrics.paired(self.ends, other.ends)
+
+
+COSTS: dict[str, tuple[Callable[[History], float], str]] = {
+    "state, MB": (lambda history: history.nbytes[-1] / 1e6, ",.1f"),
+    "examples": (lambda history: history.examples[-1], ",.0f"),
+    "seconds": (lambda history: sum(history.seconds), ",.1f"),
+}
 
 
 def page(
     title: str, lives: Sequence[Lived], *, scenario: str, contexts: Sequence[str], facts: Mapping[str, str]
 ) -> str:
-    """One HTML page. ``contexts``: what each is, in words; ``facts["command"]`` is how to make the page anew."""
+    """One HTML page. ``contexts``: what each is, in words, where all lives have the same; ``facts["command"]`` is how
+    to make the page anew."""
     parts = (_headline(title, lives, scenario), _results(lives), _curves(lives, contexts), _matrices(lives))
     return document(title, "".join(parts) + listed(facts, AGAIN), gallery.Sheets())
 
 
 def best(lives: Sequence[Lived]) -> int:
     """The number of the one that knows most at the end."""
-    return max(range(len(lives)), key=lambda i: lives[i].end)
+    return max(range(len(lives)), key=lambda i: lives[i].end.mean)
+
+
+def points(value: metrics.Estimate) -> str:
+    """Per cent or percentage points, with the interval where there is one."""
+    told = interval(value)
+    return told if math.isfinite(value.interval95) else told.partition(" ")[0]
 
 
 def _headline(title: str, lives: Sequence[Lived], scenario: str) -> str:
     first = lives[best(lives)]
-    several = f", the best of {len(lives)} lives" if len(lives) > 1 else ""
+    mean, half = first.end
+    seeds, contexts = len(first.histories), len(first.matrix) - 1
+    several = f", the best of {len(lives)} methods" if len(lives) > 1 else ""
+    sure = f" <span>± {100 * half:.1f}</span>" if math.isfinite(half) else ""
+    basis = (
+        "Each row is a single life: how far another seed would be from it is not known here."
+        if seeds == 1
+        else f"Each row is the mean of {seeds} lives with its 95 % interval; differences are paired by seed."
+    )
     return (
         f"<header>\n<h1>{escape(title)}</h1>\n"
-        f'<p class="headline"><strong>{percent(first.end)}</strong></p>\n'
-        f'<p class="lead"><b>{escape(first.name)}</b>{several}: right on average over '
-        f"{len(first.history.seconds)} contexts, after the last of them was learned.</p>\n"
+        f'<p class="headline"><strong>{percent(mean)}</strong>{sure}</p>\n'
+        f'<p class="lead"><b>{escape(first.name)}</b>{several}: right on average over {contexts} contexts, after the '
+        f"last of them was learned.</p>\n"
         f'<p class="note">Contexts arrived one after another, and their data did not come back; {TELLS[scenario]}. '
-        "Each row is a single life: how far another seed would be from it is not known here.</p>\n</header>\n"
+        f"{basis}</p>\n</header>\n"
     )
 
 
 def _results(lives: Sequence[Lived]) -> str:
-    titles = ("life", "options", "accuracy, %", "difference", "forgetting", "state, MB", "examples", "seconds")
+    titles = ("method", "options", "accuracy, %", "difference", "forgetting", *COSTS)
     head = "".join(f'<th scope="col">{title}</th>' for title in titles)
     rows = "".join(_row(i, life, lives[best(lives)]) for i, life in enumerate(lives))
     return (
@@ -73,23 +123,16 @@ def _results(lives: Sequence[Lived]) -> str:
 
 
 def _row(i: int, life: Lived, first: Lived) -> str:
-    lost = life.history.measures()["forgetting"]
-    cells = (
-        f"{100 * life.end:.2f}",
-        "best" if life is first else points(life.end - first.end),
-        "–" if lost is None else points(lost),
-        f"{life.history.nbytes[-1] / 1e6:,.1f}",
-        f"{life.history.examples[-1]:,}",
-        f"{sum(life.history.seconds):,.1f}",
-    )
+    cells = [points(life.end), "best" if life is first else points(life.against(first)), lost(life)]
+    cells += [f"{life.cost(of):{form}}" for of, form in COSTS.values()]
     numbers = "".join(f'<td class="number">{cell}</td>' for cell in cells)
     name = f'<th scope="row">{charts.dot(i)} {escape(life.name)}</th>'
     return f"<tr>{name}<td>{escape(life.options)}</td>{numbers}</tr>\n"
 
 
-def points(share: float) -> str:
-    """Percentage points, with a minus sign that is one."""
-    return f"{round(100 * share, 2) + 0.0:.2f}".replace("-", "−")
+def lost(life: Lived) -> str:
+    """Its forgetting in words."""
+    return "–" if life.forgetting is None else points(metrics.Estimate(life.forgetting, math.nan))
 
 
 def _curves(lives: Sequence[Lived], contexts: Sequence[str]) -> str:
@@ -105,22 +148,23 @@ def _curves(lives: Sequence[Lived], contexts: Sequence[str]) -> str:
     )
     drawn = "".join(f"<figure>{figure}</figure>\n" for figure in figures)
     named = "".join(f"<li>{escape(name)}</li>" for name in contexts)
+    named = f"<details><summary>Contexts</summary><ul>{named}</ul></details>\n" if named else ""
     return (
         "<section>\n<h2>What is still known</h2>\n<p>On the left the average accuracy of the contexts so far, after "
         "each of them; on the right that of each context after the last.</p>\n"
         f'<ul class="legend">{keys}</ul>\n<div class="pair">{drawn}</div>\n'
-        f"<details><summary>Contexts</summary><ul>{named}</ul></details>\n</section>\n"
+        f"{named}</section>\n"
     )
 
 
 def _ends(life: Lived) -> list[tuple[float, float]]:
-    return [(j + 1.0, 100 * share) for j, share in enumerate(life.history.accuracy[-1])]
+    return [(j + 1.0, 100 * float(share)) for j, share in enumerate(life.matrix[-1])]
 
 
 def _matrices(lives: Sequence[Lived]) -> str:
     figures = []
     for life in lives:
-        shares = life.history.matrix
+        shares = life.matrix
         columns = [f"{j + 1}" for j in range(shares.shape[1])]
         rows = ["at first", *(f"after {name}" for name in columns)]
         heat = charts.matrix(shares, rows, columns, f"{life.name}: accuracy of every context after every context")

@@ -1,13 +1,16 @@
 """Lives on one stream, beside each other."""
 
+import dataclasses
 import json
 import re
+import shutil
 import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from quickstudy import metrics
 from quickstudy.__main__ import main
 from quickstudy.lives import Lifelong, from_run, history
 from quickstudy.storage import Run
@@ -49,6 +52,22 @@ def folders(stream, tmp_path_factory):
     return {name: str(root / name) for name in asked}
 
 
+@pytest.fixture(scope="module")
+def of_seeds(stream, tmp_path_factory):
+    """Three lives of each of three methods; a seed deals the classes."""
+    root = tmp_path_factory.mktemp("seeds")
+    same = {"stream": stream, "steps": 20, "widths": (9,), "shuffled": True}
+    asked = {
+        "naive": Lifelong(scenario="task", **same),
+        "some": Lifelong("replay", {"capacity": 3}, scenario="task", **same),
+        "many": Lifelong("replay", {"capacity": 30}, scenario="task", **same),
+    }
+    for name, one in asked.items():
+        for seed in range(3):
+            dataclasses.replace(one, seed=seed).go(root / f"{name}{seed}")
+    return {name: [str(root / f"{name}{seed}") for seed in range(3)] for name in asked}
+
+
 @pytest.fixture
 def said(monkeypatch, capsys):
     """What a command prints, and what it says on the way."""
@@ -84,16 +103,18 @@ def test_figures_are_those_of_the_lives(folders, said):
     lived = [history(Run.open(folders[name])) for name in names]
     assert found["scenario"] == "class"
     for name, one, life in zip(names, found["results"], lived, strict=True):
-        assert one["run"] == folders[name]
-        assert one["accuracy"] == life.accuracy
-        assert one["measures"] == life.measures()
+        assert one["lives"] == [
+            {"run": folders[name], "seed": 0, "accuracy": life.accuracy, "measures": life.measures()}
+        ]
+        assert one["average_accuracy"]["mean"] == pytest.approx(life.measures()["average_accuracy"])
+        assert one["average_accuracy"]["interval95"] is None
     rows = said("compare", *(folders[name] for name in names)).out.splitlines()
     assert len(rows) == 5
     assert "3 contexts; a single life each" in rows[0]
     ends = [100 * life.measures()["average_accuracy"] for life in lived]
     assert len({*ends}) == 3
     for name, row, end, life in zip(names, rows[2:], ends, lived, strict=True):
-        versus = [] if name == "naive" else [f"{end - ends[0]:+.2f}"]
+        versus = [] if name == "naive" else [f"{end - ends[0]:.2f}".replace("-", "−")]
         wanted = [f"{end:.2f}", *versus, f"{100 * life.measures()['forgetting']:.2f}"]
         assert row.split("(")[1].split()[: len(wanted) + 1] == [f"{name})", *wanted]
     assert len({len(row) for row in rows[1:]}) == 1
@@ -108,7 +129,7 @@ def test_the_page_shows_the_lives(folders, said, tmp_path):
     ends = {name: life.measures()["average_accuracy"] for name, life in lived.items()}
     best = max(ends, key=ends.get)
     assert re.search(r"<strong>(.*?)\u202f%</strong>", html)[1] == f"{100 * ends[best]:.1f}"
-    assert f"({best})</b>, the best of 3 lives" in html
+    assert f"({best})</b>, the best of 3 methods" in html
     table = re.search("<tbody>(.*?)</tbody>", html, re.DOTALL)[1]
     options = re.findall("</th><td>(.*?)</td>", table)
     assert options == ["steps=30", "strength=10.0 capacity=7 steps=30", "mask=all steps=90"]  # widths are alike
@@ -124,6 +145,57 @@ def test_the_page_shows_the_lives(folders, said, tmp_path):
     assert np.corrcoef([float(y) for y in dots], shares)[0, 1] == pytest.approx(-1, abs=1e-3)
     contexts = from_run(Run.open(folders["naive"])).contexts()
     assert all(f"<li>context {i + 1}: {contexts.title(i)}</li>" in html for i in range(3))
+
+
+def test_lives_that_differ_in_the_seed_alone_are_one_row(of_seeds, said):
+    shuffled = [of_seeds["naive"][2], *of_seeds["some"], *of_seeds["naive"][:2]]
+    first, second = json.loads(said("compare", *shuffled, "--json").out)["results"]
+    assert [life["run"] for life in first["lives"]] == of_seeds["naive"]
+    assert (first["method"], second["options"]) == ("naive", {"capacity": 3})
+    ends = {
+        name: [history(Run.open(folder)).measures()["average_accuracy"] for folder in of_seeds[name]]
+        for name in ("naive", "some")
+    }
+    assert len({*ends["naive"], *ends["some"]}) > 3
+    mean, half = metrics.estimate(ends["some"])
+    assert second["average_accuracy"] == pytest.approx({"mean": mean, "interval95": half})
+    mean, half = metrics.paired(ends["some"], ends["naive"])
+    assert second["against_first"] == pytest.approx({"mean": mean, "interval95": half})
+    row = said("compare", *shuffled).out.splitlines()[-1]
+    assert row.startswith("replay (seeds 0, 1, 2)")
+    assert f"{100 * mean:.2f} ± {100 * half:.2f}".replace("-", "−") in row
+
+
+def test_the_page_of_several_seeds_has_intervals(of_seeds, said, tmp_path):
+    page = tmp_path / "page.html"
+    said("compare", *of_seeds["naive"], *of_seeds["some"], *of_seeds["many"], "--out", page)
+    html = page.read_text()
+    lived = {name: [history(Run.open(folder)) for folder in folders] for name, folders in of_seeds.items()}
+    means = {name: np.mean([life.matrix for life in lives], axis=0) for name, lives in lived.items()}
+    best = max(means, key=lambda name: means[name][-1].mean())
+    half = metrics.estimate([life.matrix[-1].mean() for life in lived[best]]).interval95
+    assert f"<span>± {100 * half:.1f}</span>" in html
+    table = re.search("<tbody>(.*?)</tbody>", html, re.DOTALL)[1]
+    names = re.findall("</svg> (.*?)</th>", table)
+    assert names == ["naive (seeds 0, 1, 2)", *(f"replay capacity={n} (seeds 0, 1, 2)" for n in (3, 30))]
+    assert "mean of 3 lives with its 95 % interval; differences are paired by seed" in html
+    seconds = np.mean([sum(life.seconds) for life in lived["naive"]])
+    assert f'<td class="number">{seconds:,.1f}</td></tr>' in table
+    told = re.search(r"replay capacity=3 \(seeds 0, 1, 2\) from (.*?) to (.*?);", html)
+    assert told[2] == f"{100 * means['some'][-1].mean():.1f}"
+    lost = np.mean([life.measures()["forgetting"] for life in lived["some"]])
+    assert f'<td class="number">{100 * lost:.2f}</td>'.replace("-", "−") in table
+    assert all(run.config["stream_sha256"] in html for run in map(Run.open, of_seeds["many"]))
+    assert "<summary>Contexts" not in html  # those of each seed are others
+
+
+def test_other_seeds_and_copies_are_refused(of_seeds, refused, tmp_path):
+    line = refused("compare", *of_seeds["naive"], of_seeds["some"][0])
+    assert "naive (seeds 0, 1, 2) on" in line
+    assert "seed 0, 1, 2, examined on test" in line
+    shutil.copytree(of_seeds["naive"][0], tmp_path / "copy")
+    line = refused("compare", of_seeds["naive"][0], tmp_path / "copy")
+    assert f"{of_seeds['naive'][0]} and {tmp_path / 'copy'} are the same life" in line
 
 
 def test_a_life_alone_and_twice_is_one(folders, said):

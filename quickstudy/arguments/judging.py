@@ -41,7 +41,7 @@ def compare(
     json: bool = False,
 ) -> None:
     """Compare runs and learners on the same tasks, with the interval of each paired difference to the first; or lives
-    on the same stream.
+    on the same streams, where those that differ in nothing but the seed are one row, with its interval.
 
     Examples: quickstudy compare runs/demo neighbours density --way 5 --out comparison.html
               quickstudy compare runs/lifelong/ewc-... runs/lifelong/naive-... --out lives.html

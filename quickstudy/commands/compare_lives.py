@@ -1,8 +1,10 @@
-"""Lives beside each other, on the same stream."""
+"""Lives beside each other, on the same streams."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import shlex
 import sys
 from collections import Counter
@@ -11,15 +13,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from quickstudy import life_comparison, report
-from quickstudy.commands.lifelong import named
+from quickstudy.commands.lifelong import command, named
 from quickstudy.commands.options import told
 from quickstudy.commands.tasks import TestTasks
 from quickstudy.experiment import versions
-from quickstudy.life_comparison import Lived
+from quickstudy.life_comparison import COSTS, Lived, lost, points
+from quickstudy.lifelong import History
 from quickstudy.lives import Lifelong, from_run, history
+from quickstudy.metrics import Estimate
 from quickstudy.storage import Run
 
-SHOWN = ("mask", "steps", "batch", "rate", "widths", "seed", "run")  # where lives differ in them, beside the options
+SHOWN = ("mask", "steps", "batch", "rate", "widths", "seed", "run")  # where methods differ in them, beside the options
 
 
 class Life(NamedTuple):
@@ -27,7 +31,7 @@ class Life(NamedTuple):
 
     run: Run
     asked: Lifelong
-    lived: Lived
+    history: History
 
     @property
     def which(self) -> tuple[Any, ...]:
@@ -45,54 +49,72 @@ def run(texts: Sequence[str], on: TestTasks, out: Path | None, as_json: bool) ->
     """``quickstudy compare`` of lives."""
     if on != TestTasks():
         raise ValueError("a life was examined when it was lived; leave out what says which tasks (--way, --tasks ...)")
-    lives = _several(texts)
-    _check_alike(lives)
-    first = lives[0].asked
+    groups = _grouped([_life(text) for text in dict.fromkeys(texts)])
+    _check_alike(groups)
+    first, methods = groups[0][0].asked, _methods(groups)
     if as_json:
-        print(json.dumps({"stream": first.stream, "scenario": first.scenario, "results": [*map(_plain, lives)]}))
+        results = [_plain(*pair, methods[0]) for pair in zip(methods, groups, strict=True)]
+        print(json.dumps({"stream": first.stream, "scenario": first.scenario, "results": results}))
     else:
-        print(table([life.lived for life in lives], f"{first.stream}, scenario {first.scenario}"))
+        print(table(methods, f"{first.stream}, scenario {first.scenario}"))
     if out is not None:
-        report.save(out, _page(lives))
+        report.save(out, _page(groups[0], methods))
         print(f"page: {out}", file=sys.stderr)
 
 
-def table(lives: Sequence[Lived], title: str) -> str:
-    """A row for each, with the difference to the first."""
-    first = lives[0]
-    head = ["", "accuracy %", f"against {first.name}", "forgetting", "state MB", "seconds"]
-    rows = [head, *(_cells(life, first) for life in lives)]
+def table(methods: Sequence[Lived], title: str) -> str:
+    """A row for each, with the paired difference to the first."""
+    first = methods[0]
+    rows = [["", "accuracy %", f"against {first.name}", "forgetting", *(name.replace(",", "") for name in COSTS)]]
+    for one in methods:
+        versus = "" if one is first else points(one.against(first))
+        costs = [f"{one.cost(of):{form}}" for of, form in COSTS.values()]
+        rows.append([one.name, points(one.end), versus, lost(one), *costs])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [f"{name:{widths[0]}}   {'   '.join(map(str.rjust, cells, widths[1:]))}" for name, *cells in rows]
-    return "\n".join([f"{title}, {len(first.history.seconds)} contexts; a single life each", *lines])
+    seeds = len(first.histories)
+    basis = "a single life each" if seeds == 1 else f"means of {seeds} lives with 95 % intervals"
+    return "\n".join([f"{title}, {len(first.matrix) - 1} contexts; {basis}", *lines])
 
 
-def _cells(life: Lived, first: Lived) -> list[str]:
-    lost = life.history.measures()["forgetting"]
-    return [
-        life.name,
-        f"{100 * life.end:.2f}",
-        "" if life is first else f"{100 * (life.end - first.end):+.2f}",
-        "–" if lost is None else f"{100 * lost:.2f}",
-        f"{life.history.nbytes[-1] / 1e6:,.1f}",
-        f"{sum(life.history.seconds):,.0f}",
-    ]
+def _life(text: str) -> Life:
+    if not (Path(text) / "config.json").is_file():
+        raise ValueError(f"lives are compared with lives, in their folders; {text} is none")
+    run = Run.open(Path(text))
+    return Life(run, from_run(run), history(run))
 
 
-def _several(texts: Sequence[str]) -> list[Life]:
-    """Each once; lives in folders of the same name are told by the whole of their paths."""
-    if strangers := [text for text in texts if not (Path(text) / "config.json").is_file()]:
-        raise ValueError(f"lives are compared with lives, in their folders; {strangers[0]} is none")
-    runs = {text: Run.open(Path(text)) for text in texts}
-    asked = {text: from_run(run) for text, run in runs.items()}
-    names = {text: f"{one.method} ({Path(text).resolve().name})" for text, one in asked.items()}
-    alike = Counter(names.values())
-    names = {text: name if alike[name] == 1 else f"{asked[text].method} ({text})" for text, name in names.items()}
-    apart = [name for name in SHOWN if len({getattr(one, name) for one in asked.values()}) > 1]
-    return [
-        Life(run, asked[text], Lived(names[text], _said(asked[text], apart), history(run)))
-        for text, run in runs.items()
-    ]
+def _grouped(lives: Sequence[Life]) -> list[list[Life]]:
+    """Those that differ in nothing but the seed, by the seed. Raises ValueError for a life that was lived twice."""
+    groups: dict[str, dict[int, Life]] = {}
+    for life in lives:
+        group = groups.setdefault(command(dataclasses.replace(life.asked, seed=0)), {})
+        if (seed := life.asked.seed) in group:
+            raise ValueError(f"{group[seed].run.path} and {life.run.path} are the same life; leave one of them out")
+        group[seed] = life
+    return [[group[seed] for seed in sorted(group)] for group in groups.values()]
+
+
+def _methods(groups: Sequence[Sequence[Life]]) -> list[Lived]:
+    """Named by method and by folder or seeds; where that is the same for two, by the whole path or the options."""
+    asked = [group[0].asked for group in groups]
+    apart = [name for name in SHOWN if len({getattr(one, name) for one in asked}) > 1]
+    options = [_said(one, apart) for one in asked]
+    names = [_name(group) for group in groups]
+    twice = {name for name, count in Counter(names).items() if count > 1}
+    longer = zip(names, groups, options, strict=True)
+    names = [_name(group, said) if name in twice else name for name, group, said in longer]
+    histories = [tuple(life.history for life in group) for group in groups]
+    return [Lived(*parts) for parts in zip(names, options, histories, strict=True)]
+
+
+def _name(group: Sequence[Life], said: str | None = None) -> str:
+    """``said``: its options, where the short name is another's too."""
+    method, path = group[0].asked.method, group[0].run.path
+    if len(group) > 1:
+        seeds = ", ".join(str(life.asked.seed) for life in group)
+        return f"{method} {said} (seeds {seeds})" if said else f"{method} (seeds {seeds})"
+    return f"{method} ({path.resolve().name if said is None else path})"
 
 
 def _said(asked: Lifelong, fields: Sequence[str]) -> str:
@@ -101,39 +123,55 @@ def _said(asked: Lifelong, fields: Sequence[str]) -> str:
     return " ".join(told(asked.options | {name: value for name, value in given.items() if value is not None}))
 
 
-def _check_alike(lives: Sequence[Life]) -> None:
-    first, *others = lives
+def _check_alike(groups: Sequence[Sequence[Life]]) -> None:
+    """Raises ValueError where the methods were not lived on the same streams."""
+    first, *others = groups
     for other in others:
-        if other.which != first.which:
-            both = " and ".join(f"{life.lived.name} on {_stream(life.asked)}" for life in (first, other))
+        if [life.which for life in other] != [life.which for life in first]:
+            both = " and ".join(f"{_name(group)} on {_streams(group)}" for group in (first, other))
             raise ValueError(
-                f"only lives on the same stream can be compared, with the same contexts and pictures; these are {both}"
+                f"only lives on the same streams can be compared, with the same contexts and pictures; these are {both}"
             )
 
 
-def _stream(asked: Lifelong) -> str:
-    return f"{asked.stream} (scenario {asked.scenario}, seed {asked.seed}, examined on {asked.examine})"
+def _streams(group: Sequence[Life]) -> str:
+    asked, seeds = group[0].asked, ", ".join(str(life.asked.seed) for life in group)
+    return f"{asked.stream} (scenario {asked.scenario}, seed {seeds}, examined on {asked.examine})"
 
 
-def _plain(life: Life) -> dict[str, Any]:
+def _plain(method: Lived, group: Sequence[Life], first: Lived) -> dict[str, Any]:
     """As JSON has it."""
-    about = {"run": str(life.run.path), "method": life.asked.method, "options": life.asked.options}
-    return about | {"accuracy": life.lived.history.accuracy, "measures": life.lived.history.measures()}
+    lives = [
+        {
+            "run": str(life.run.path),
+            "seed": life.asked.seed,
+            "accuracy": life.history.accuracy,
+            "measures": life.history.measures(),
+        }
+        for life in group
+    ]
+    about = {"method": group[0].asked.method, "options": group[0].asked.options, "lives": lives}
+    return about | {"average_accuracy": _estimate(method.end), "against_first": _estimate(method.against(first))}
 
 
-def _page(lives: Sequence[Life]) -> str:
-    first = lives[0]
+def _estimate(value: Estimate) -> dict[str, float | None]:
+    return {"mean": value.mean, "interval95": value.interval95 if math.isfinite(value.interval95) else None}
+
+
+def _page(group: Sequence[Life], methods: Sequence[Lived]) -> str:
+    """Of these methods, the first of which has these lives."""
+    asked, streams = group[0].asked, dict.fromkeys(life.which for life in group)
     facts = {
-        "stream": first.asked.stream,
-        "scenario": first.asked.scenario,
-        "stream SHA-256": str(first.run.config["stream_sha256"]),
+        "stream": asked.stream,
+        "scenario": asked.scenario,
+        "stream SHA-256": ", ".join(dict.fromkeys(str(stream) for stream, _ in streams)),
         "command": shlex.join(["quickstudy", *sys.argv[1:]]),
         "versions": ", ".join(f"{name} {version}" for name, version in versions()["versions"].items()),
     }
     return life_comparison.page(
-        f"Lives on {first.asked.stream}",
-        [life.lived for life in lives],
-        scenario=first.asked.scenario,
-        contexts=named(first.asked.contexts()),
+        f"Lives on {asked.stream}",
+        methods,
+        scenario=asked.scenario,
+        contexts=named(asked.contexts()) if len(streams) == 1 else (),  # another seed has others
         facts=facts,
     )
