@@ -16,7 +16,7 @@ takes ``penalty.state_dict()`` beside those of the model and of the optimizer.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -29,7 +29,7 @@ from quickstudy.learners.quadratic import Quadratic, nothing
 from quickstudy.learners.si import grown
 from quickstudy.rules.rule import Weights
 
-Batches = Iterable[Tensor | tuple[Tensor, Tensor] | list[Tensor]]
+Batches = Iterable[Tensor | Sequence[Tensor]]
 
 
 class Penalty:
@@ -110,9 +110,12 @@ class Measured(Penalty, ABC):
 
 
 def _batches(x: Tensor | Batches, y: Tensor | None, where: torch.device) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Examples and their labels, on a device."""
+    """Examples and their labels, on a device. Raises ValueError for batches of more parts."""
     for batch in [(x, y)] if isinstance(x, Tensor) else x:
-        some, labels = (batch, None) if isinstance(batch, Tensor) else batch
+        some, *rest = (batch,) if isinstance(batch, Tensor) else batch
+        if len(rest) > 1:
+            raise ValueError(f"a batch is x, or (x, y); got {1 + len(rest)} parts")
+        labels = rest[0] if rest else None
         yield some.to(where), None if labels is None else labels.to(where)
 
 

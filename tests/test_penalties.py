@@ -285,6 +285,9 @@ def test_importances_are_measured_on_batches_as_on_all(kind):
     torch.testing.assert_close(blind.quadratic, known.quadratic)
     with pytest.raises(ValueError, match="at least one example"):
         blind.consolidate([])
+    with pytest.raises(ValueError, match=r"a batch is x, or \(x, y\); got 3 parts"):
+        blind.consolidate([(x.double(), y, y)])
+    blind.consolidate([(x.double(),)])  # as a DataLoader of a TensorDataset(x) gives
 
 
 def test_what_makes_no_sense_is_refused():
