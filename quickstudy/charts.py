@@ -79,6 +79,12 @@ def key(index: int) -> str:
     )
 
 
+def legend(names: Mapping[int, str]) -> str:
+    """The methods by their numbers, each beside its line."""
+    items = "".join(f"<li>{key(index)} {escape(name)}</li>" for index, name in names.items())
+    return f'<ul class="legend">{items}</ul>'
+
+
 def dot(index: int) -> str:
     """The colour of a method, beside its name."""
     disc = f'<circle cx="5" cy="5" r="5" fill="{colour(index)}"/>'

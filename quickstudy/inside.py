@@ -33,7 +33,7 @@ def by_instance(results: Sequence[Instances], most: int, classes: str = "classes
         for one, e in zip(results, found, strict=True)
     )
     chart = charts.by_instance(dict(enumerate(found)), 1 / first.labels, f"accuracy by instance: {told}")
-    keys = "".join(f"<li>{charts.key(i)} {escape(one.name)}</li>" for i, one in enumerate(results))
+    keys = charts.legend({i: one.name for i, one in enumerate(results)})
     head = "".join(f'<th scope="col">{charts.dot(i)} {escape(one.name)}</th>' for i, one in enumerate(results))
     rows = "".join(
         f'<tr><th scope="row">{k}</th>{"".join(map(_number, each))}</tr>'
@@ -43,7 +43,7 @@ def by_instance(results: Sequence[Instances], most: int, classes: str = "classes
         "<section>\n<h2>Accuracy by instance</h2>\n<p>How often a class is named rightly when it is met the first "
         f"time, the second, and so on: mean and 95 % interval over {count:,} streams of {length} examples of "
         f"{first.way} {classes}. Each example is named before its label is told; the class of each step is "
-        f'drawn independently of the steps before.</p>\n<ul class="legend">{keys}</ul>\n'
+        f"drawn independently of the steps before.</p>\n{keys}\n"
         f'<div class="pair"><figure>{chart}</figure>\n<div class="scroll" tabindex="0" role="region" '
         'aria-label="Accuracy by instance"><table class="instances"><thead><tr><th scope="col">instance</th>'
         f"{head}</tr></thead>\n<tbody>{rows}</tbody></table></div></div>\n</section>\n"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from quickstudy import charts, gallery, metrics
-from quickstudy.life_report import TELLS
+from quickstudy.life_report import TELLS, heat
 from quickstudy.lifelong import History
 from quickstudy.report import document, interval, listed, percent
 
@@ -77,7 +77,7 @@ def page(
     return document(title, "".join(parts) + listed(facts, AGAIN), gallery.Sheets())
 
 
-def best(lives: Sequence[Lived]) -> int:
+def _best(lives: Sequence[Lived]) -> int:
     """The number of the one that knows most at the end."""
     return max(range(len(lives)), key=lambda i: lives[i].end.mean)
 
@@ -89,7 +89,7 @@ def points(value: metrics.Estimate) -> str:
 
 
 def _headline(title: str, lives: Sequence[Lived], scenario: str) -> str:
-    first = lives[best(lives)]
+    first = lives[_best(lives)]
     mean, half = first.end
     seeds, contexts = len(first.histories), len(first.matrix) - 1
     several = f", the best of {len(lives)} methods" if len(lives) > 1 else ""
@@ -112,7 +112,8 @@ def _headline(title: str, lives: Sequence[Lived], scenario: str) -> str:
 def _results(lives: Sequence[Lived]) -> str:
     titles = ("method", "options", "accuracy, %", "difference", "forgetting", *COSTS)
     head = "".join(f'<th scope="col">{title}</th>' for title in titles)
-    rows = "".join(_row(i, life, lives[best(lives)]) for i, life in enumerate(lives))
+    first = lives[_best(lives)]
+    rows = "".join(_row(i, life, first) for i, life in enumerate(lives))
     return (
         '<section>\n<h2>Results</h2>\n<div class="scroll" tabindex="0" role="region" aria-label="Results">\n'
         f'<table class="results"><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table></div>\n'
@@ -138,7 +139,7 @@ def lost(life: Lived) -> str:
 def _curves(lives: Sequence[Lived], contexts: Sequence[str]) -> str:
     so_far = {i: life.so_far for i, life in enumerate(lives)}
     ends = {i: _ends(life) for i, life in enumerate(lives)}
-    keys = "".join(f"<li>{charts.key(i)} {escape(life.name)}</li>" for i, life in enumerate(lives))
+    keys = charts.legend({i: life.name for i, life in enumerate(lives)})
     told = "; ".join(f"{lives[i].name} from {p[0][1]:.1f} to {p[-1][1]:.1f}" for i, p in so_far.items())
     figures = (
         charts.lines(so_far, what="contexts so far, %", describe=told, exams=True, along="contexts learned"),
@@ -152,8 +153,7 @@ def _curves(lives: Sequence[Lived], contexts: Sequence[str]) -> str:
     return (
         "<section>\n<h2>What is still known</h2>\n<p>On the left the average accuracy of the contexts so far, after "
         "each of them; on the right that of each context after the last.</p>\n"
-        f'<ul class="legend">{keys}</ul>\n<div class="pair">{drawn}</div>\n'
-        f"{named}</section>\n"
+        f'{keys}\n<div class="pair">{drawn}</div>\n{named}</section>\n'
     )
 
 
@@ -164,11 +164,8 @@ def _ends(life: Lived) -> list[tuple[float, float]]:
 def _matrices(lives: Sequence[Lived]) -> str:
     figures = []
     for life in lives:
-        shares = life.matrix
-        columns = [f"{j + 1}" for j in range(shares.shape[1])]
-        rows = ["at first", *(f"after {name}" for name in columns)]
-        heat = charts.matrix(shares, rows, columns, f"{life.name}: accuracy of every context after every context")
-        figures.append(f"<figure><figcaption><b>{escape(life.name)}</b></figcaption>{heat}</figure>\n")
+        drawn = heat(life.matrix, f"{life.name}: accuracy of every context after every context")
+        figures.append(f"<figure><figcaption><b>{escape(life.name)}</b></figcaption>{drawn}</figure>\n")
     return (
         "<section>\n<h2>Context by context</h2>\n<p>Each row is after one more context, each column the exam of a "
         f'context, in per cent right.</p>\n<div class="many">{"".join(figures)}</div>\n</section>\n'

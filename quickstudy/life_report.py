@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
+import numpy as np
 from torch import Tensor
 
 from quickstudy import charts, gallery
@@ -65,20 +66,24 @@ def _headline(title: str, history: History, scenario: str) -> str:
 
 def _matrix(history: History, contexts: Sequence[str]) -> str:
     shares = history.matrix
-    columns = [f"{j + 1}" for j in range(shares.shape[1])]
-    rows = ["at first", *(f"after {name}" for name in columns)]
-    heat = charts.matrix(shares, rows, columns, "Accuracy of every context after every context")
-    series = {j: [(float(i), 100 * shares[i, j]) for i in range(j + 1, len(shares))] for j in range(len(columns))}
+    drawn = heat(shares, "Accuracy of every context after every context")
+    series = {j: [(float(i), 100 * shares[i, j]) for i in range(j + 1, len(shares))] for j in range(len(contexts))}
     told = "; ".join(f"context {j + 1} from {p[0][1]:.1f} to {p[-1][1]:.1f}" for j, p in series.items())
     chart = charts.lines(
         series, what="accuracy, %", describe=f"accuracy by context: {told}", exams=True, along="contexts learned"
     )
-    keys = "".join(f"<li>{charts.key(j)} {escape(name)}</li>" for j, name in enumerate(contexts))
+    keys = charts.legend(dict(enumerate(contexts)))
     return (
         "<section>\n<h2>What is still known</h2>\n<p>Each row is after one more context, each column the exam of a "
         'context, in per cent right.</p>\n<div class="pair">'
-        f'<figure>{heat}</figure>\n<figure>{chart}<ul class="legend">{keys}</ul></figure></div>\n</section>\n'
+        f"<figure>{drawn}</figure>\n<figure>{chart}{keys}</figure></div>\n</section>\n"
     )
+
+
+def heat(shares: np.ndarray, describe: str) -> str:
+    """The accuracy matrix (contexts + 1, contexts)."""
+    columns = [f"{j + 1}" for j in range(shares.shape[1])]
+    return charts.matrix(shares, ["at first", *(f"after {name}" for name in columns)], columns, describe)
 
 
 def _measures(history: History) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,11 @@ class Estimate(NamedTuple):
 
     mean: float
     interval95: float
+
+
+def known(value: float) -> float | None:
+    """None for what is no number, since JSON has none."""
+    return value if math.isfinite(value) else None
 
 
 def estimate(values: ArrayLike) -> Estimate:
@@ -34,7 +40,7 @@ def standard_error(values: ArrayLike) -> float:
 
 def _student(freedom: int) -> float:
     """How many standard errors from the mean 95 % of Student's distribution end; nan for no degree of freedom."""
-    from scipy.special import stdtrit  # a tenth of a second, which a prediction does not wait for
+    from scipy.special import stdtrit  # heavy, and a prediction has no interval
 
     return float(stdtrit(freedom, 0.975)) if freedom else float("nan")
 

@@ -202,8 +202,7 @@ def _curves(curves: Mapping[str, Curve], names: Sequence[str]) -> str:
             figures.append(f"<figure>{chart}</figure>\n")
     if not figures:
         return ""
-    keys = "".join(f"<li>{charts.key(order.index(name))} {escape(name)}</li>" for name in curves)
-    legend = f'<ul class="legend">{keys}</ul>\n'
+    legend = charts.legend({order.index(name): name for name in curves}) + "\n"
     return f'<section>\n<h2>Learning</h2>\n{legend}<div class="pair">{"".join(figures)}</div>\n</section>\n'
 
 

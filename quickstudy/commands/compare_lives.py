@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
-import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -13,14 +11,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from quickstudy import life_comparison, report
+from quickstudy.commands import again
 from quickstudy.commands.lifelong import command, named
 from quickstudy.commands.options import told
 from quickstudy.commands.tasks import TestTasks
-from quickstudy.experiment import versions
 from quickstudy.life_comparison import COSTS, Lived, lost, points
 from quickstudy.lifelong import History
 from quickstudy.lives import Lifelong, from_run, history
-from quickstudy.metrics import Estimate
+from quickstudy.metrics import Estimate, known
 from quickstudy.storage import Run
 
 SHOWN = ("mask", "steps", "batch", "rate", "widths", "seed", "run")  # where methods differ in them, beside the options
@@ -155,7 +153,7 @@ def _plain(method: Lived, group: Sequence[Life], first: Lived) -> dict[str, Any]
 
 
 def _estimate(value: Estimate) -> dict[str, float | None]:
-    return {"mean": value.mean, "interval95": value.interval95 if math.isfinite(value.interval95) else None}
+    return {"mean": value.mean, "interval95": known(value.interval95)}
 
 
 def _page(group: Sequence[Life], methods: Sequence[Lived]) -> str:
@@ -165,8 +163,7 @@ def _page(group: Sequence[Life], methods: Sequence[Lived]) -> str:
         "stream": asked.stream,
         "scenario": asked.scenario,
         "stream SHA-256": ", ".join(dict.fromkeys(str(stream) for stream, _ in streams)),
-        "command": shlex.join(["quickstudy", *sys.argv[1:]]),
-        "versions": ", ".join(f"{name} {version}" for name, version in versions()["versions"].items()),
+        **again.facts(),
     }
     return life_comparison.page(
         f"Lives on {asked.stream}",

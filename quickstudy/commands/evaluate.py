@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from quickstudy import inside, learner_maps
 from quickstudy import report as pages
-from quickstudy.commands import compare_lives, parts
+from quickstudy.commands import again, compare_lives, parts
 from quickstudy.commands.subjects import Subject, common, several, splits, subject
 from quickstudy.commands.tasks import TestTasks
 from quickstudy.core import Learner
@@ -23,9 +22,10 @@ from quickstudy.data.pool import Pool
 from quickstudy.evaluate import Evaluation
 from quickstudy.evaluate import compare as paired
 from quickstudy.evaluate import evaluate as measure
-from quickstudy.experiment import usual_way, versions
+from quickstudy.experiment import usual_way
 from quickstudy.gallery import Sheets
 from quickstudy.instances import instances
+from quickstudy.metrics import known
 from quickstudy.storage import Run
 from quickstudy.tasks import Episodes, episodes
 
@@ -94,8 +94,7 @@ def write_page(
         "data": parts.told(data, pools, part),
         "split SHA-256": pools.sha256,
         "tasks": f"{len(first.accuracy)} of {first.way}-way {first.shot}-shot, {first.query} queries per class",
-        "command": shlex.join(["quickstudy", *sys.argv[1:]]),
-        "versions": ", ".join(f"{name} {version}" for name, version in versions()["versions"].items()),
+        **again.facts(),
     }
     page = pages.page(
         title,
@@ -120,7 +119,7 @@ def summary(measured: Subject, result: Evaluation, data: str, pools: Splits) -> 
         "query": result.query,
         "tasks": len(result.accuracy),
         "accuracy": accuracy,
-        "interval95": interval if interval == interval else None,
+        "interval95": known(interval),
         "calibration_error": result.calibration_error,
         "transductive": result.transductive,
         "seconds": round(result.seconds, 3),
@@ -131,10 +130,7 @@ def differences(results: Sequence[Evaluation]) -> list[dict[str, Any]]:
     """Each against the first, on the same tasks."""
     first, *others = results
     pairs = [(other.name, paired(other, first)) for other in others]
-    return [
-        {"learner": name, "against": first.name, "difference": d, "interval95": i if i == i else None}
-        for name, (d, i) in pairs
-    ]
+    return [{"learner": name, "against": first.name, "difference": d, "interval95": known(i)} for name, (d, i) in pairs]
 
 
 def line(result: Evaluation) -> str:

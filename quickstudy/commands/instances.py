@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,14 +10,15 @@ from typing import Any
 
 from quickstudy import inside
 from quickstudy import report as pages
-from quickstudy.commands import parts
+from quickstudy.commands import again, parts
 from quickstudy.commands.subjects import Subject, common, several, splits
 from quickstudy.commands.tasks import TestStreams
 from quickstudy.core import Learner
 from quickstudy.data import Splits
-from quickstudy.experiment import MEETINGS, versions
+from quickstudy.experiment import MEETINGS
 from quickstudy.instances import Instances
 from quickstudy.instances import instances as measure
+from quickstudy.metrics import known
 from quickstudy.tasks import Sequences, sequences
 
 
@@ -63,8 +63,8 @@ def summary(measured: Subject, result: Instances, data: str, pools: Splits, most
         "labels": result.labels,
         "length": result.right.shape[1],
         "streams": len(result.right),
-        "accuracy": [_finite(one.mean) for one in found],
-        "interval95": [_finite(one.interval95) for one in found],
+        "accuracy": [known(one.mean) for one in found],
+        "interval95": [known(one.interval95) for one in found],
         "transductive": result.transductive,
         "seconds": round(result.seconds, 3),
     }
@@ -90,8 +90,7 @@ def facts(data: str, pools: Splits, drawn: Sequences, on: TestStreams) -> dict[s
         "data": parts.told(data, pools, on.part),
         "split SHA-256": pools.sha256,
         "streams": f"{on.streams} of {drawn.length} steps, {drawn.classes} classes, {drawn.way} labels",
-        "command": shlex.join(["quickstudy", *sys.argv[1:]]),
-        "versions": ", ".join(f"{name} {version}" for name, version in versions()["versions"].items()),
+        **again.facts(),
     }
 
 
@@ -111,7 +110,3 @@ def write_page(
 def _cell(found: Any) -> str:
     mean, half = (100 * value for value in found)
     return f"{mean:7.2f} ± {half:4.2f}" if mean == mean else f"{'–':>14}"
-
-
-def _finite(value: float) -> float | None:
-    return value if value == value else None
