@@ -3,19 +3,23 @@
 import dataclasses
 import json
 import re
+import shlex
 import shutil
 import sys
+from html import escape
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from quickstudy import metrics
+from quickstudy import charts, metrics
 from quickstudy.__main__ import main
 from quickstudy.life_comparison import COSTS, Lived
 from quickstudy.lifelong import History
 from quickstudy.lives import Lifelong, from_run, history
 from quickstudy.storage import Run
+
+METHODS = {"naive": "naive", "held": "ewc+replay", "longer": "joint"}
 
 
 def drawn(folder, seed):
@@ -132,6 +136,9 @@ def test_the_page_shows_the_lives(folders, said, tmp_path):
     best = max(ends, key=ends.get)
     assert re.search(r"<strong>(.*?)\u202f%</strong>", html)[1] == f"{100 * ends[best]:.1f}"
     assert f"({best})</b>, the best of 3 methods" in html
+    command = ["quickstudy", "compare", *(folders[name] for name in lived), "--out", str(page)]
+    assert f"<code>{escape(shlex.join(command))}</code>" in html
+    assert charts.legend({i: f"{told} ({name})" for i, (name, told) in enumerate(METHODS.items())}) in html
     table = re.search("<tbody>(.*?)</tbody>", html, re.DOTALL)[1]
     options = re.findall("</th><td>(.*?)</td>", table)
     assert options == ["steps=30", "strength=10.0 capacity=7 steps=30", "mask=all steps=90"]  # widths are alike

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from quickstudy import charts, gallery, learners, metrics, report
+from quickstudy import charts, gallery, learners, life_report, metrics, report
 from quickstudy.data.pool import build
 from quickstudy.evaluate import compare, evaluate
 from quickstudy.tasks import episodes
@@ -380,3 +380,13 @@ def test_small_numbers_keep_their_digits():
 
 def test_lines_are_told_apart_when_the_colours_begin_again():
     assert len({charts.key(index) for index in range(36)}) == 36
+
+
+def test_a_legend_has_the_line_of_each_method():
+    told = charts.legend({2: "a<b", 0: "c"})
+    assert told == f'<ul class="legend"><li>{charts.key(2)} a&lt;b</li><li>{charts.key(0)} c</li></ul>'
+
+
+def test_the_rows_of_an_accuracy_matrix_say_when_they_were_measured():
+    drawn = life_report.heat(np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]]), "d")
+    assert re.findall('text-anchor="end">(.*?)</text>', drawn) == ["at first", "after 1", "after 2"]
