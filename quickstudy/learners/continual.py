@@ -83,8 +83,8 @@ class Continual(Stepwise[Life]):
             for _ in range(self.steps):
                 some = rows[torch.randint(len(rows), (self.batch,), generator=rng).to(rows.device)]
                 batch = Examples(inputs(support.x[some], live["head.weight"]), support.y[some])
-                grads, value = objective.slope(live, batch, rng)
-                memory = self.rule.move(grads, memory, live, value)
+                grads, loss = objective.slope(live, batch, rng)
+                memory = self.rule.move(grads, memory, live, loss)
         for w in weights.values():
             w.requires_grad_(False)
         return memory

@@ -28,14 +28,10 @@ class Quadratic(NamedTuple):
         each = [(self.importance[name] * (w - self.anchor[name]).square()).sum() for name, w in weights.items()]
         return self.least.to(each[0]) + torch.stack(each).sum() / 2
 
-    def add_slope(self, grads: Weights, weights: Weights, strength: float) -> Tensor:
-        """Adds ``strength`` times its gradient to the gradients, in place; returns its value."""
-        w, slopes = list(weights.values()), list(grads.values())
-        anchor, importance = ([part[name] for name in weights] for part in (self.anchor, self.importance))
-        away = torch._foreach_sub(w, anchor)
-        pull = torch._foreach_mul(importance, away)
-        torch._foreach_add_(slopes, pull, alpha=strength)
-        return self.least + sum(torch.dot(a.reshape(-1), b.reshape(-1)) for a, b in zip(pull, away, strict=True)) / 2
+    def add_slope(self, grads: Weights, weights: Weights, strength: float) -> None:
+        """Adds ``strength`` times its gradient to the gradients, in place."""
+        for name, w in weights.items():
+            grads[name].addcmul_(self.importance[name], w - self.anchor[name], value=strength)
 
     def over(self, weights: Weights) -> Quadratic:
         """With 0 for weights that it does not know yet. Raises ValueError for one that has another shape now."""
@@ -89,9 +85,10 @@ class Penalized(StepObjective):
         return self.objective(weights, batch, rng) + self.strength * self.penalty.value(weights)
 
     def slope(self, weights: Weights, batch: Examples, rng: Generator) -> tuple[Weights, Tensor]:
-        grads, value = self.objective.slope(weights, batch, rng)
+        grads, loss = self.objective.slope(weights, batch, rng)
         with torch.no_grad():
-            return grads, value + self.strength * self.penalty.add_slope(grads, weights, self.strength)
+            self.penalty.add_slope(grads, weights, self.strength)
+        return grads, loss
 
     def inside(self, change: Change) -> StepObjective:
         return Penalized(self.objective.inside(change), self.penalty, self.strength)

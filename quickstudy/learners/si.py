@@ -75,9 +75,9 @@ class Traced(StepObjective):
     def slope(self, weights: Weights, batch: Examples, rng: Generator) -> tuple[Weights, Tensor]:
         here: Any = {name: w.detach().clone() for name, w in weights.items()}
         self.path.walk(here)
-        grads, value = self.objective.slope(weights, batch, rng)
+        grads, loss = self.objective.slope(weights, batch, rng)
         self.path.last.append((here, {name: g.clone() for name, g in grads.items()}))
-        return grads, value
+        return grads, loss
 
     def inside(self, change: Change) -> StepObjective:
         return Traced(self.objective.inside(change), self.path)

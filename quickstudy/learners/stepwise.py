@@ -19,7 +19,8 @@ Change = Callable[["StepObjective"], "StepObjective"]
 class StepObjective(ABC):
     """What a step descends: a function of the weights and of a batch; ``rng`` is for what it draws.
 
-    ``slope`` is its gradient and value. It follows from the function, and is written out where that is faster.
+    ``slope`` is its gradient, and the loss of the data for rules that read one: a penalty has no part in that. Both
+    follow from the function, and are written out where that is faster.
     """
 
     @abstractmethod
@@ -27,7 +28,7 @@ class StepObjective(ABC):
         """The loss, a scalar."""
 
     def slope(self, weights: Weights, batch: Examples, rng: Generator) -> tuple[Weights, Tensor]:
-        """Gradients of weights that require them, by the same names, and the value."""
+        """Gradients of weights that require them, by the same names, and the loss of the batch without penalties."""
         with torch.enable_grad():
             value = self(weights, batch, rng)
             grads = torch.autograd.grad(value, list(weights.values()), materialize_grads=True)

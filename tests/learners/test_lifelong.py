@@ -202,11 +202,13 @@ def test_the_slope_written_out_is_that_of_autograd(stream):
     learner = base()
     state = learner.adapt(learner.init(stream.way), stream[0])
     penalty = nothing(state.weights).plus({k: torch.rand_like(w) for k, w in state.weights.items()}, state.weights)
-    objective = Penalized(Fit(learner, state), penalty, 3.0)
+    fit = Fit(learner, state)
+    objective = Penalized(fit, penalty, 3.0)
     live = {k: (w + 0.1 * torch.randn_like(w)).requires_grad_() for k, w in state.weights.items()}
-    grads, value = objective.slope(live, stream[0], torch.Generator())
-    plain, same = StepObjective.slope(objective, live, stream[0], torch.Generator())
-    torch.testing.assert_close(value, same)
+    grads, loss = objective.slope(live, stream[0], torch.Generator())
+    plain, whole = StepObjective.slope(objective, live, stream[0], torch.Generator())
+    torch.testing.assert_close(whole, fit(live, stream[0], torch.Generator()) + 3 * penalty.value(live))
+    torch.testing.assert_close(loss, fit(live, stream[0], torch.Generator()).detach())  # without the penalty
     for key, grad in plain.items():
         torch.testing.assert_close(grads[key], grad)
 
