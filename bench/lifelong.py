@@ -23,9 +23,9 @@ import torch
 import torch.nn.functional as F
 from records import save
 from torch import Tensor, nn
-from tqdm import tqdm
+from worker import Worker, measure
 
-from quickstudy import learners
+from quickstudy import devices, learners
 from quickstudy.core import Examples
 from quickstudy.data.mnist import mnist
 from quickstudy.learners.ewc import fisher
@@ -39,7 +39,20 @@ LOAD = os.getloadavg()[0]
 Found = tuple[float, list[float]]  # samples a second, accuracies of both contexts
 
 
+class Contender:
+    """Who lives two contexts, in a process of its own."""
+
+    def __init__(self, name: str) -> None:
+        pools = mnist()
+        self.stream, self.run = streams.permuted(pools.train, pools.test, 2), RUNNERS[name]
+
+    def train(self, steps: int) -> Found:
+        return self.run(self.stream, steps)
+
+
 def ours(stream: Stream, steps: int) -> Found:
+    """As ``lifelong.live`` does it."""
+    devices.prepare()
     torch.manual_seed(0)
     base = learners.continual(stream.shape, widths=(WIDTH, WIDTH), steps=steps, batch=BATCH, rate=RATE)
     learner = learners.ewc(base, strength=STRENGTH, examples=1000)
@@ -119,6 +132,9 @@ def avalanche(stream: Stream, steps: int) -> Found:
     return steps * BATCH / clock.seconds, exams(net, stream)
 
 
+RUNNERS: dict[str, Callable[[Stream, int], Found]] = {"quickstudy": ours, "torch": plain, "avalanche": avalanche}
+
+
 def network(stream: Stream) -> nn.Module:
     inputs = stream.shape[1] * stream.shape[2]
     hidden = (nn.Linear(inputs, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU())
@@ -176,22 +192,20 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300, help="a context, at most 400")
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent.parent / "results" / "bench")
     given = parser.parse_args()
-    pools = mnist()
-    stream = streams.permuted(pools.train, pools.test, 2)
-    runners = {"quickstudy": ours, "torch": plain}
-    packages = ("torch",)
-    if importlib.util.find_spec("avalanche"):
-        runners, packages = runners | {"avalanche": avalanche}, ("torch", "avalanche-lib")
-    found: dict[str, list[Found]] = {name: [] for name in runners}
-    for _ in tqdm(range(given.rounds), desc="training", unit="round"):
-        for name, run in runners.items():
-            found[name].append(run(stream, given.steps))
+    there = bool(importlib.util.find_spec("avalanche"))
+    others, packages = (["torch", "avalanche"], ("torch", "avalanche-lib")) if there else (["torch"], ("torch",))
+    threads = torch.get_num_threads()
+    workers = {name: Worker(name, threads, Contender, name) for name in ("quickstudy", *others)}
+    found = measure(workers, given.rounds, given.steps)
+    for worker in workers.values():
+        worker.stop()
     work = "EWC on permuted MNIST, two hidden layers of 1,000, training with the penalty"
-    for peer in list(runners)[1:]:
+    for peer in others:
         mine, theirs = ([speed for speed, _ in found[name]] for name in ("quickstudy", peer))
         right = {"accuracy_ours": found["quickstudy"][-1][1], "accuracy_theirs": found[peer][-1][1]}
         row = record(work, "samples/s", peer, mine, theirs, steps=given.steps, **right)
         save(given.out / f"lifelong-ewc-{peer}.json", row, packages)
+    stream = Contender("quickstudy").stream
     net, x = network(stream), stream[0].x[:FISHER]
     exact, expected = closed(net, x), one_by_one(net, x)
     error = max(float((exact[n] - e).abs().max() / e.abs().max()) for n, e in expected.items())
