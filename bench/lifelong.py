@@ -43,8 +43,7 @@ class Contender:
     """Who lives two contexts, in a process of its own."""
 
     def __init__(self, name: str) -> None:
-        pools = mnist()
-        self.stream, self.run = streams.permuted(pools.train, pools.test, 2), RUNNERS[name]
+        self.stream, self.run = contexts(), RUNNERS[name]
 
     def train(self, steps: int) -> Found:
         return self.run(self.stream, steps)
@@ -135,6 +134,11 @@ def avalanche(stream: Stream, steps: int) -> Found:
 RUNNERS: dict[str, Callable[[Stream, int], Found]] = {"quickstudy": ours, "torch": plain, "avalanche": avalanche}
 
 
+def contexts() -> Stream:
+    pools = mnist()
+    return streams.permuted(pools.train, pools.test, 2)
+
+
 def network(stream: Stream) -> nn.Module:
     inputs = stream.shape[1] * stream.shape[2]
     hidden = (nn.Linear(inputs, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU())
@@ -205,7 +209,7 @@ def main() -> None:
         right = {"accuracy_ours": found["quickstudy"][-1][1], "accuracy_theirs": found[peer][-1][1]}
         row = record(work, "samples/s", peer, mine, theirs, steps=given.steps, **right)
         save(given.out / f"lifelong-ewc-{peer}.json", row, packages)
-    stream = Contender("quickstudy").stream
+    stream = contexts()
     net, x = network(stream), stream[0].x[:FISHER]
     exact, expected = closed(net, x), one_by_one(net, x)
     error = max(float((exact[n] - e).abs().max() / e.abs().max()) for n, e in expected.items())
