@@ -52,7 +52,7 @@ def serve(pipe: Connection, threads: int, make: Callable[..., Any], arguments: t
         pipe.send(getattr(contender, method)(*given))
 
 
-def measure(workers: dict[K, Worker], rounds: int, count: int) -> dict[K, list[tuple[float, float]]]:
+def measure(workers: dict[K, Worker], rounds: int, count: int) -> dict[K, list[Any]]:
     """What ``train(count)`` answers in each round. Only one works at a time; who is first changes with the round."""
     keys, found = list(workers), {key: [] for key in workers}
     for turn in tqdm(range(rounds), unit="round", leave=False):

@@ -19,8 +19,8 @@ Change = Callable[["StepObjective"], "StepObjective"]
 class StepObjective(ABC):
     """What a step descends: a function of the weights and of a batch; ``rng`` is for what it draws.
 
-    ``slope`` is its gradient, and the loss of the data for rules that read one: a penalty has no part in that. Both
-    follow from the function, and are written out where that is faster.
+    ``slope`` is its gradient and, for rules that read one, the loss. Both follow from the function; a penalty writes
+    its gradient out, and adds nothing to the loss that a rule reads.
     """
 
     @abstractmethod
